@@ -1,0 +1,64 @@
+# Everything a fresh machine needs is Python 3.11 or later and make: each target sets up what it
+# uses. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+UNLEARND_HOME ?= $(CURDIR)/.unlearnd
+DEMO_ARGS ?=
+TEST_ARGS ?=
+
+.PHONY: help
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
+
+# The exact versions in constraints.txt are installed; torch first, because whatever else asks for
+# it would take a wider range.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'unlearnd needs Python 3.11 or later: make PYTHON=/path/to/python3.11'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch numpy
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[worker,embedded,demo,dev]'
+	@touch $@
+
+.PHONY: setup
+setup: $(STAMP) ## Make the virtual environment.
+
+.PHONY: demo
+demo: $(STAMP) ## Run the main job on real images; DEMO_ARGS="--dataset fashion-mnist --report FILE".
+	UNLEARND_HOME='$(UNLEARND_HOME)' $(BIN)/unlearnd demo $(DEMO_ARGS)
+
+.PHONY: up
+up: $(STAMP) ## Run the whole service on this machine until Ctrl-C.
+	UNLEARND_HOME='$(UNLEARND_HOME)' $(BIN)/unlearnd up
+
+.PHONY: test
+test: $(STAMP) ## Run all tests; TEST_ARGS="tests/service -x" narrows them down.
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+.PHONY: format
+format: $(STAMP) ## Write the code in the house's form.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: lint
+lint: $(STAMP) ## Form, lint, types and import contracts, changing nothing.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: check
+check: lint test ## All that must pass before a change lands.
+
+.PHONY: migration
+migration: $(STAMP) ## Draft a migration from the tables: make migration NAME="add what".
+	$(BIN)/python -m migrations.draft '$(NAME)'
+
+.PHONY: clean
+clean: ## Remove the virtual environment, caches and the local home.
+	rm -rf $(VENV) .unlearnd .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

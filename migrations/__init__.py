@@ -1,0 +1,1 @@
+"""Alembic migrations; `unlearnd migrate` runs them."""

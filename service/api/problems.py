@@ -1,0 +1,194 @@
+"""Refusals as `application/problem+json` (RFC 9457). Only this module knows their HTTP numbers."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+from service.core.errors import ConflictError, DomainError, InvalidError, NotFoundError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+
+log = structlog.get_logger(__name__)
+
+
+class UnauthorizedError(DomainError):
+    code = "unauthorized"
+    title = "A valid API key is needed"
+
+
+class GoneError(DomainError):
+    code = "gone"
+    title = "This does not exist any more"
+
+
+class NotReadyError(DomainError):
+    code = "not-ready"
+    title = "The service is not ready"
+
+
+STATUS: dict[type[DomainError], int] = {
+    NotFoundError: 404,
+    ConflictError: 409,
+    InvalidError: 422,
+    UnauthorizedError: 401,
+    GoneError: 410,
+    NotReadyError: 503,
+}
+
+
+class Problem(BaseModel):
+    """The body of every refusal. `type` is stable; `detail` says what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field. The value itself is never repeated."""
+
+    field: str
+    message: str
+
+
+def status_of(error: type[DomainError]) -> int:
+    return next((STATUS[kind] for kind in error.__mro__ if kind in STATUS), 500)
+
+
+def answer(
+    request: Request,
+    *,
+    code: str,
+    title: str,
+    status: int,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    **facts: Any,
+) -> JSONResponse:
+    problem = Problem(
+        type=f"/problems/{code}",
+        title=title,
+        status=status,
+        detail=detail,
+        instance=request.url.path,
+    )
+    body = facts | problem.model_dump()
+    return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def problems(*errors: type[DomainError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route that may refuse in these ways."""
+    described: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        status = status_of(error)
+        entry = described.setdefault(status, {"model": Problem, "description": ""})
+        line = f"`/problems/{error.code}`: {error.title}."
+        entry["description"] = f"{entry['description']} {line}".strip()
+    return described
+
+
+def refuse(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, DomainError)  # noqa: S101 (the handler is registered for it)
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else None
+    return answer(
+        request,
+        code=error.code,
+        title=error.title,
+        status=status_of(type(error)),
+        detail=str(error),
+        headers=headers,
+        **error.facts,
+    )
+
+
+def field_of(found: dict[str, Any]) -> str:
+    # Where JSON itself is broken, the place is a count of characters and no field.
+    place = [] if found["type"] == "json_invalid" else found["loc"][1:]
+    return ".".join(str(part) for part in place) or str(found["loc"][0])
+
+
+def refuse_body(request: Request, error: Exception) -> JSONResponse:
+    """Say which fields are wrong and how. The given values are left out: they may be IDs."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    errors = [
+        FieldError(
+            field=field_of(found),
+            message=found["msg"],
+        )
+        for found in error.errors()
+    ]
+    first = errors[0]
+    more = f" ({len(errors) - 1} more in `errors`)" if len(errors) > 1 else ""
+    return answer(
+        request,
+        code="validation",
+        title="The request does not have the expected form",
+        status=422,
+        detail=f"{first.field}: {first.message}{more}.",
+        errors=[found.model_dump() for found in errors[:100]],
+    )
+
+
+def refuse_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    # Python's phrase for 413 changed between releases; a problem's type must not.
+    too_large = error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    phrase = "Body too large" if too_large else HTTPStatus(error.status_code).phrase
+    detail = (
+        f"There is nothing at {request.url.path}."
+        if error.status_code == 404
+        else str(error.detail)
+    )
+    return answer(
+        request,
+        code=phrase.lower().replace(" ", "-"),
+        title=phrase,
+        status=error.status_code,
+        detail=detail,
+        headers=dict(error.headers or {}),
+    )
+
+
+def refuse_for_now(request: Request, error: Exception) -> JSONResponse:
+    """The database is away: nothing was changed, and the caller should come again."""
+    log.warning("database unavailable", exc_info=error, path=request.url.path)
+    return answer(
+        request,
+        code="unavailable",
+        title="The service is not ready",
+        status=503,
+        detail="The database did not answer; nothing was changed. Send the same request again.",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
+def admit_fault(request: Request, error: Exception) -> JSONResponse:
+    # Starlette raises the error again after this answer, and the server logs it.
+    log.error("unhandled error", path=request.url.path, error=type(error).__name__)
+    return answer(
+        request,
+        code="internal",
+        title="The service failed",
+        status=500,
+        detail="This is a fault of the service; its log says more.",
+    )
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(DomainError, refuse)
+    app.add_exception_handler(RequestValidationError, refuse_body)
+    app.add_exception_handler(HTTPException, refuse_http)
+    app.add_exception_handler(OperationalError, refuse_for_now)
+    app.add_exception_handler(PoolTimeoutError, refuse_for_now)
+    app.add_exception_handler(Exception, admit_fault)

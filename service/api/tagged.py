@@ -1,0 +1,25 @@
+"""Single resources with an `ETag`, so that polling costs little and changes can be conditional."""
+
+import hashlib
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+
+JSON = "application/json"
+
+
+def etag_of(resource: BaseModel) -> str:
+    return f'"{hashlib.sha256(resource.model_dump_json().encode()).hexdigest()[:32]}"'
+
+
+def tagged(
+    request: Request, resource: BaseModel, *, headers: dict[str, str] | None = None
+) -> Response:
+    """The resource with its tag, or 304 where `If-None-Match` names what the caller has."""
+    body = resource.model_dump_json().encode()
+    tag = etag_of(resource)
+    sent = {"ETag": tag, **(headers or {})}
+    known = [part.strip() for part in request.headers.get("if-none-match", "").split(",")]
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers=sent)
+    return Response(body, media_type=JSON, headers=sent)

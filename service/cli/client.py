@@ -1,0 +1,88 @@
+"""Talking to the service over HTTP, as any caller would."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+
+from service.cli.servers import find_running
+from service.cli.stack import base_url
+from service.core.errors import ConfigurationError
+from service.core.settings import Settings
+
+
+class Client:
+    """The API, with refusals as `ConfigurationError`s that quote the problem's detail."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._http = httpx2.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=30,
+            trust_env=False,
+        )
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self._send("GET", path, params=query)
+
+    def post(self, path: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> Any:
+        return self._send("POST", path, json=body, headers=headers)
+
+    def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """All items of a list, page by page."""
+        cursor: str | None = None
+        while True:
+            given = {**query, "cursor": cursor} if cursor else query
+            page = self.get(path, **given)
+            yield from page["items"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+    def wait_for(
+        self, path: str, done: Callable[[dict[str, Any]], bool], *, every: float = 0.5
+    ) -> dict[str, Any]:
+        """Poll a resource until it is done."""
+        while True:
+            resource: dict[str, Any] = self.get(path)
+            if done(resource):
+                return resource
+            time.sleep(every)
+
+    def _send(self, method: str, path: str, **how: Any) -> Any:
+        try:
+            response = self._http.request(method, path, **how)
+        except httpx2.TransportError as error:
+            raise ConfigurationError(
+                f"unlearnd does not answer at {self._http.base_url} ({type(error).__name__}): "
+                "is `unlearnd up` running?"
+            ) from error
+        if response.is_success:
+            return response.json()
+        try:
+            problem = response.json()
+            detail = f"{problem['title']}: {problem['detail']}"
+        except (ValueError, KeyError):
+            detail = f"HTTP {response.status_code}"
+        raise ConfigurationError(detail)
+
+
+def connect() -> Client:
+    """A client for UNLEARND_URL, or for the `unlearnd up` of this home.
+
+    Raises:
+        ConfigurationError: no key is to be had.
+    """
+    settings = Settings()
+    running = find_running(settings)
+    url = os.environ.get("UNLEARND_URL") or (running.url if running else base_url(settings))
+    key = os.environ.get("UNLEARND_API_KEY")
+    if key is None:
+        if not settings.admin_key_file.exists():
+            raise ConfigurationError(
+                f"Set UNLEARND_API_KEY: there is no {settings.admin_key_file} to read a key from."
+            )
+        key = settings.admin_key_file.read_text(encoding="utf-8").strip()
+    return Client(url, key)

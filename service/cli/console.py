@@ -1,0 +1,15 @@
+"""What people see: results on standard output, everything else on standard error."""
+
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def fail(sentence: str) -> NoReturn:
+    """End with one line on standard error and code 1."""
+    err.print(f"[bold red]unlearnd:[/] {sentence}", soft_wrap=True)
+    raise typer.Exit(1)

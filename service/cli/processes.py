@@ -1,0 +1,72 @@
+"""Commands that are one process each, for `unlearnd up`, containers and init systems."""
+
+import os
+import sys
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from service.cli.servers import environment, with_servers
+from service.core import schema
+from service.core.db import Database
+from service.core.errors import ConfigurationError
+from service.core.logging import configure_logging
+from service.core.messages import Queue, celery_app
+from service.core.settings import Settings
+from service.supervisor import stop_signals
+
+
+def api() -> None:
+    """Serve the API on UNLEARND_HOST:UNLEARND_PORT."""
+    import uvicorn
+
+    settings = with_servers(Settings(), redis=False)
+    os.environ.update(environment(settings))
+    uvicorn.run(
+        "service.main:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        timeout_graceful_shutdown=10,
+    )
+
+
+def worker(
+    queue: Annotated[
+        Queue, typer.Option(help="gpu: unlearning jobs. cpu: indexing and validation.")
+    ] = "gpu",
+) -> None:
+    """Run a worker: one per GPU on the queue gpu, and at least one anywhere on the queue cpu."""
+    if find_spec("torch") is None:
+        raise ConfigurationError('A worker needs torch: pip install "unlearnd[worker]".')
+    settings = with_servers(Settings())
+    os.environ.update(environment(settings))
+    # Threads, so that the supervisor answers and keeps its lease while its run computes.
+    command = [
+        *(sys.executable, "-m", "celery", "-q", "-A", "workers.app", "worker"),
+        *("-P", "threads", "-c", "1", "-Q", queue, "-n", f"{queue}-{os.getpid()}@%h"),
+        *("--without-gossip", "--without-mingle", "--loglevel", settings.log_level),
+    ]
+    os.execv(sys.executable, command)  # noqa: S606 (a shell would add nothing)
+
+
+def dispatcher() -> None:
+    """Find what is due and ring for it. Any number may run."""
+    from service.dispatcher.loop import run
+
+    settings = with_servers(Settings())
+    assert settings.database_url and settings.redis_url  # noqa: S101, PT018 (with_servers names both)
+    configure_logging(settings.log_level, process="dispatcher")
+    database = Database(settings.database_url, pool_size=2, application="unlearnd dispatcher")
+    with stop_signals() as signals:
+        run(database, celery_app(settings, settings.redis_url), settings, signals.stop)
+    database.dispose()
+
+
+def migrate() -> None:
+    """Bring the database to this release's schema. Safe to run twice, and by two at once."""
+    settings = with_servers(Settings(), redis=False)
+    assert settings.database_url  # noqa: S101 (with_servers names it)
+    schema.upgrade(settings.database_url)

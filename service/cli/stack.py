@@ -1,0 +1,133 @@
+"""The whole service on this machine: what `unlearnd up` and `unlearnd demo` run."""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import httpx2
+
+from service.cli.keys import ensure_admin_key
+from service.cli.servers import Running, announced, environment, find_running
+from service.core import schema
+from service.core.db import Database
+from service.core.errors import ConfigurationError
+from service.core.settings import Settings
+from service.embedded import embedded_pair
+from service.supervisor import Child, StopSignals, Supervisor
+
+READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A service that answers, and the supervisor of its processes."""
+
+    url: str
+    key: str
+    supervisor: Supervisor
+    settings: Settings
+
+
+@contextmanager
+def stack(settings: Settings, signals: StopSignals, logs: Path | None) -> Iterator[Stack]:
+    """Start everything that is not named in the settings, and leave nothing running.
+
+    `logs` is a folder for the processes' logs; without it they write where we write.
+
+    Raises:
+        ConfigurationError: the port is taken, torch is missing, or the home is in use.
+        EmbeddedServerError, CrashLoopError: something does not start.
+    """
+    refuse_what_cannot_work(settings)
+    settings.home_dir.mkdir(parents=True, exist_ok=True)
+    own_postgres, own_redis = settings.database_url is None, settings.redis_url is None
+    with embedded_pair(settings.home_dir, postgres=own_postgres, redis=own_redis) as urls:
+        settings = settings.model_copy(
+            update={
+                "database_url": urls.database_url or settings.database_url,
+                "redis_url": urls.redis_url or settings.redis_url,
+            }
+        )
+        key = prepare_database(settings)
+        url = base_url(settings)
+        with Supervisor(at_once=signals.at_once) as supervisor:
+            supervisor.start(children(settings, logs))
+            wait_until_ready(url, supervisor, signals)
+            with announced(settings, running(settings, url)):
+                yield Stack(url, key, supervisor, settings)
+
+
+def base_url(settings: Settings) -> str:
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "") else settings.host  # noqa: S104
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def running(settings: Settings, url: str) -> Running:
+    return Running(os.getpid(), url, settings.database_url or "", settings.redis_url or "")
+
+
+def refuse_what_cannot_work(settings: Settings) -> None:
+    other = find_running(settings)
+    if other is not None:
+        raise ConfigurationError(
+            f"`unlearnd up` runs on this home already, at {other.url} (process {other.pid})."
+        )
+    if find_spec("torch") is None:
+        raise ConfigurationError('The workers need torch: pip install "unlearnd[worker]".')
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}): "
+                "set UNLEARND_PORT or UNLEARND_HOST."
+            ) from error
+
+
+def prepare_database(settings: Settings) -> str:
+    """Migrate, and make the administrator's key; returns the key."""
+    assert settings.database_url  # noqa: S101 (the caller fills it in)
+    schema.upgrade(settings.database_url)
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        return ensure_admin_key(database, settings.admin_key_file)
+    finally:
+        database.dispose()
+
+
+def children(settings: Settings, logs: Path | None) -> list[Child]:
+    env = environment(settings)
+
+    def child(name: str, *command: str) -> Child:
+        args = [sys.executable, "-m", "service.cli", *command]
+        return Child(name, args, env, logs / f"{name}.log" if logs else None)
+
+    return [
+        child("api", "api"),
+        child("dispatcher", "dispatcher"),
+        child("worker-gpu", "worker", "--queue", "gpu"),
+        child("worker-cpu", "worker", "--queue", "cpu"),
+    ]
+
+
+def wait_until_ready(url: str, supervisor: Supervisor, signals: StopSignals) -> None:
+    """Return once `/readyz` answers 200."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and not signals.stop.is_set():
+        supervisor.poll()
+        try:
+            if httpx2.get(f"{url}/readyz", timeout=2, trust_env=False).status_code == 200:
+                return
+        except httpx2.TransportError:
+            pass  # It does not listen yet.
+        time.sleep(0.1)
+    if not signals.stop.is_set():
+        raise ConfigurationError(f"{url}/readyz did not answer 200 in {READY_SECONDS:.0f} s.")

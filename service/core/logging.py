@@ -1,0 +1,78 @@
+"""Structured logs: one JSON object a line on standard error, and no sample ID in any of them."""
+
+import logging
+import re
+import sys
+
+import structlog
+from psycopg import Error as PsycopgError
+from sqlalchemy.exc import DBAPIError
+from structlog.typing import EventDict, WrappedLogger
+
+# Where the text of a database error begins, in a message that quotes it.
+DATABASE_TEXT = re.compile(r"\S*(?:\(?psycopg\.|DETAIL:|CONTEXT:|Violation|IntegrityError)")
+
+
+def tell_database_errors_briefly(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Keep a database error's kind and constraint, and drop its text.
+
+    PostgreSQL quotes the offending values in it, and these may be sample IDs.
+    """
+    found = event.get("exc_info")
+    error = sys.exc_info()[1] if found is True else found
+    if isinstance(error, tuple):
+        error = error[1]
+    seen = error if isinstance(error, BaseException) else None
+    while seen is not None:
+        if isinstance(seen, DBAPIError | PsycopgError):
+            original = seen.orig if isinstance(seen, DBAPIError) else seen
+            diagnostics = getattr(original, "diag", None)
+            event.pop("exc_info", None)
+            event["event"] = DATABASE_TEXT.split(str(event["event"]), maxsplit=1)[0].rstrip()
+            event["error"] = type(original).__name__
+            event["sqlstate"] = getattr(original, "sqlstate", None)
+            event["constraint"] = getattr(diagnostics, "constraint_name", None)
+            break
+        seen = seen.__cause__ or seen.__context__
+    return event
+
+
+def configure_logging(level: str, *, process: str) -> None:
+    """Send structlog and the standard library's loggers through the same processors."""
+
+    def name_process(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+        return {"process": process, **event}
+
+    shared: list[structlog.typing.Processor] = [
+        name_process,
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        tell_database_errors_briefly,
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for noisy in ("uvicorn", "uvicorn.error", "uvicorn.access", "celery", "kombu"):
+        logger = logging.getLogger(noisy)
+        logger.handlers.clear()
+        logger.propagate = True
+    logging.getLogger("kombu").setLevel("WARNING")

@@ -1,0 +1,34 @@
+"""What an operator decides about a model, and what the workers obey."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Policy(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    batch_window_seconds: float = Field(
+        default=0,
+        ge=0,
+        le=366 * 86_400,
+        description="How long the first request waits for others to join its job.",
+    )
+    max_fraction: float = Field(
+        default=0.3, gt=0, le=1, description="The share of the dataset that one request may delete."
+    )
+    min_agreement: float = Field(
+        default=0.97,
+        ge=0,
+        le=1,
+        description="The share of remaining samples on which a new version must predict what its "
+        "parent predicts; below it the version waits for review. On held-out samples the floor is "
+        "lower by the share of the data that was forgotten.",
+    )
+    auto_promote: bool = Field(
+        default=True, description="Publish a version that passes its audit without asking."
+    )
+    retention_days: float = Field(
+        default=30,
+        ge=0,
+        le=36_600,
+        description="How long a superseded version, which still holds the data, is kept.",
+    )

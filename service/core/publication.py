@@ -1,0 +1,49 @@
+"""What publishing, approving and rejecting a version have in common."""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from service.core import clock, completion, events
+from service.core.db import clock_now
+from service.core.tables import Alias, Model, ModelVersion, VersionState
+
+CHAMPION = "champion"
+
+
+def lock_model(session: Session, model_id: int) -> Model:
+    """The model's row, locked: versions of one model are numbered and published one by one."""
+    query = select(Model).where(Model.id == model_id).with_for_update(key_share=True)
+    return session.scalars(query).one()
+
+
+def promote(session: Session, model: Model, version: ModelVersion) -> None:
+    """Make a staged version the head of its lineage, and complete the requests that it answers.
+
+    The model's row must be locked.
+    """
+    parent = clock.head(session, model.id)
+    if parent is not None:
+        parent.move_to(VersionState.SUPERSEDED)
+        parent.superseded_at = clock_now
+        session.flush()  # A lineage has one head: the old one goes before the new one comes.
+    version.move_to(VersionState.PUBLISHED)
+    version.published_at = clock_now
+    point(session, model, CHAMPION, version)
+    facts: dict[str, Any] = {"version": version.number, "digest": version.digest, "tv": version.tv}
+    events.record(session, "version.published", model_id=model.id, job_id=version.job_id, **facts)
+    events.record(session, "alias.moved", model_id=model.id, alias=CHAMPION, **facts)
+    completion.settle(session, model.dataset_id)
+
+
+def point(session: Session, model: Model, name: str, version: ModelVersion) -> None:
+    """Move an alias, or make it."""
+    new = insert(Alias).values(model_id=model.id, name=name, version_id=version.id)
+    moved = {
+        "version_id": new.excluded.version_id,
+        "revision": Alias.revision + 1,
+        "moved_at": clock_now,
+    }
+    session.execute(new.on_conflict_do_update(index_elements=["model_id", "name"], set_=moved))

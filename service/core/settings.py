@@ -1,0 +1,92 @@
+"""Settings, read once from the environment (`UNLEARND_…`)."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+ALWAYS_ALLOWED_FACTORY = "workers.zoo:"
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="UNLEARND_", extra="ignore", frozen=False)
+
+    home: Path = Field(
+        default=Path("~/.unlearnd"),
+        description="Everything that this installation keeps on local disk.",
+    )
+    database_url: str | None = Field(
+        default=None,
+        description="PostgreSQL 15 or later. Unset: an embedded server under the home.",
+    )
+    redis_url: str | None = Field(
+        default=None,
+        description="Redis 6.2 or later, or Valkey. Unset: an embedded server under the home.",
+    )
+    redis_prefix: str = Field(
+        default="unlearnd:", description="Put before every key, so that a Redis can be shared."
+    )
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    storage: Path | None = Field(
+        default=None, description="Where published versions are kept. Unset: `storage` in the home."
+    )
+    work_dir: Path | None = Field(
+        default=None, description="Scratch space of running jobs. Unset: `work` in the home."
+    )
+    module_factories: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Prefixes of `package.module:function` that may build a model, by commas.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int | None = Field(
+        default=None, ge=1, description="CPU threads of one run. Unset: its cores, 16 at the most."
+    )
+    lease_seconds: float = Field(
+        default=30, ge=1, description="How long a silent worker keeps what it has claimed."
+    )
+    dispatch_interval_seconds: float = Field(default=1, gt=0)
+    ring_again_seconds: float = Field(
+        default=30, gt=0, description="When a message is taken for lost, and is sent again."
+    )
+    max_attempts: int = Field(default=3, ge=1)
+    job_time_limit_seconds: float = Field(default=24 * 3600, gt=0)
+    max_fraction: float = Field(
+        default=0.3,
+        gt=0,
+        le=1,
+        description="The share of a dataset that one request may delete, where no model says less.",
+    )
+    max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("module_factories", mode="before")
+    @classmethod
+    def split_commas(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return [part.strip() for part in value.split(",") if part.strip()]
+        return value
+
+    @property
+    def home_dir(self) -> Path:
+        return self.home.expanduser().resolve()
+
+    @property
+    def storage_dir(self) -> Path:
+        return self._under_home(self.storage, "storage")
+
+    @property
+    def scratch_dir(self) -> Path:
+        return self._under_home(self.work_dir, "work")
+
+    @property
+    def admin_key_file(self) -> Path:
+        return self.home_dir / "admin.key"
+
+    def _under_home(self, given: Path | None, name: str) -> Path:
+        return given.expanduser().resolve() if given else self.home_dir / name
+
+    def allows_factory(self, factory: str) -> bool:
+        """Whether an operator allowed this factory to be imported and called."""
+        return factory.startswith((ALWAYS_ALLOWED_FACTORY, *self.module_factories))

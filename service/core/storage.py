@@ -1,0 +1,73 @@
+"""The artifact store: immutable directories, named by what is in them."""
+
+import os
+import shutil
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+
+
+class StorageError(RuntimeError):
+    """The storage is not the one that the versions were written to."""
+
+
+class LocalStore:
+    """Published versions on a file system, at `models/{model}/{digest}/`.
+
+    A directory is written under a temporary name on the same file system, flushed, and moved, so
+    a reader sees all of it or nothing. It is never changed afterwards.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def directory(self, model: str, digest: str) -> Path:
+        return self.root / "models" / model / digest
+
+    def file(self, model: str, digest: str, path: str) -> Path:
+        return self.directory(model, digest) / path
+
+    def staging(self, name: str) -> Path:
+        """An empty directory to write a version in. What an earlier try left there is removed."""
+        staging = self.root / ".staging" / name
+        if staging.exists():
+            shutil.rmtree(staging)
+        staging.mkdir(parents=True, mode=0o700)
+        return staging
+
+    def publish(self, staging: Path, model: str, digest: str) -> Path:
+        """Move a finished directory to its final name; one that is there already is kept."""
+        target = self.directory(model, digest)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (target / MANIFEST).exists():
+            shutil.rmtree(staging)
+            return target
+        staging.chmod(0o755)
+        staging.rename(target)
+        flush_directory(target.parent)
+        return target
+
+    def destroy(self, model: str, digest: str) -> None:
+        """Remove a version's files, the manifest first: without it the rest is no version.
+
+        Files that are gone already are no error. A storage that knows nothing of the model is:
+        it is the wrong one, and the files lie on, elsewhere.
+
+        Raises:
+            StorageError: there is no version of this model here.
+        """
+        if not (self.root / "models" / model).is_dir():
+            raise StorageError(f"{self.root} holds no version of {model}: is it mounted here?")
+        directory = self.directory(model, digest)
+        (directory / MANIFEST).unlink(missing_ok=True)
+        if directory.exists():
+            shutil.rmtree(directory)
+
+
+def flush_directory(path: Path) -> None:
+    """Make renames and new names in a directory survive a power cut."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""Training sets: registering, looking up, and the export of their tombstones."""

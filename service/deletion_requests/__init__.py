@@ -1,0 +1,1 @@
+"""Deletion requests: accepting them, and telling what became of them."""

@@ -1,0 +1,204 @@
+"""What is read about deletion requests, and the look-up of their samples."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Session, joinedload
+
+from service.core.policy import Policy
+from service.core.tables import (
+    Dataset,
+    DeletionRequest,
+    DeletionRequestSample,
+    Disposition,
+    Event,
+    Job,
+    Model,
+    ModelState,
+    ModelVersion,
+    RequestState,
+    VersionState,
+)
+
+SETTLED = (RequestState.COMPLETED, RequestState.CANCELLED)
+
+# Every ID gets its row and its first disposition in one statement, whatever their number.
+RESOLVE = text(
+    """
+    INSERT INTO deletion_request_samples (request_id, position, sample_id, disposition)
+    SELECT :request_id, given.position, given.sample_id,
+           CASE WHEN given.occurrence > 1 THEN 'duplicate'
+                WHEN s.sample_id IS NULL THEN 'not_found'
+                ELSE 'staged' END
+    FROM (
+        SELECT id COLLATE "C" AS sample_id, position - 1 AS position,
+               row_number() OVER (PARTITION BY id ORDER BY position) AS occurrence
+        FROM unnest(CAST(:sample_ids AS text[])) WITH ORDINALITY AS list (id, position)
+    ) AS given
+    LEFT JOIN samples AS s ON s.dataset_id = :dataset_id AND s.sample_id = given.sample_id
+    """
+)
+
+
+def resolve(
+    session: Session, request_id: UUID, dataset_id: int, sample_ids: list[str]
+) -> dict[Disposition, int]:
+    """Store the given IDs with what they name, and count them by disposition."""
+    keys = {"request_id": request_id, "dataset_id": dataset_id, "sample_ids": sample_ids}
+    session.execute(RESOLVE, keys)
+    counted = session.execute(
+        select(DeletionRequestSample.disposition, func.count())
+        .where(DeletionRequestSample.request_id == request_id)
+        .group_by(DeletionRequestSample.disposition)
+    )
+    return dict(counted.all())
+
+
+def by_id(session: Session, request_id: UUID) -> DeletionRequest | None:
+    query = (
+        select(DeletionRequest)
+        .options(joinedload(DeletionRequest.dataset))
+        .where(DeletionRequest.id == request_id)
+    )
+    return session.scalar(query)
+
+
+def lock(session: Session, request_id: UUID) -> DeletionRequest:
+    """The request as it is now, locked."""
+    query = (
+        select(DeletionRequest)
+        .where(DeletionRequest.id == request_id)
+        .with_for_update(of=DeletionRequest)
+        .execution_options(populate_existing=True)
+    )
+    return session.scalars(query).one()
+
+
+def is_overdue() -> ColumnElement[bool]:
+    return and_(DeletionRequest.due_at < func.now(), DeletionRequest.state.not_in(SETTLED))
+
+
+def page(
+    session: Session,
+    *,
+    status: RequestState | None,
+    dataset: str | None,
+    overdue: bool | None,
+    client_reference: str | None,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[DeletionRequest]:
+    """The newest first."""
+    query = (
+        select(DeletionRequest)
+        .join(DeletionRequest.dataset)
+        .options(joinedload(DeletionRequest.dataset))
+        .order_by(DeletionRequest.accepted_at.desc(), DeletionRequest.id.desc())
+        .limit(limit)
+    )
+    if status is not None:
+        query = query.where(DeletionRequest.state == status)
+    if dataset is not None:
+        query = query.where(Dataset.name == dataset)
+    if client_reference is not None:
+        query = query.where(DeletionRequest.client_reference == client_reference)
+    if overdue is not None:
+        late = func.coalesce(is_overdue(), False)
+        query = query.where(late if overdue else ~late)
+    if before is not None:
+        place = tuple_(DeletionRequest.accepted_at, DeletionRequest.id)
+        query = query.where(place < before)
+    return list(session.scalars(query))
+
+
+def jobs_of(request: DeletionRequest) -> Select[Job]:
+    """The jobs whose forget set holds this request's samples."""
+    return (
+        select(Job)
+        .join(Model, Model.id == Job.model_id)
+        .where(
+            Model.dataset_id == request.dataset_id,
+            Job.parent_tv < request.tv,
+            Job.tv >= request.tv,
+        )
+    )
+
+
+def jobs(session: Session, request: DeletionRequest) -> list[tuple[Job, int | None]]:
+    """Its jobs, oldest first, each with the number of the version that it made."""
+    query = (
+        jobs_of(request)
+        .options(joinedload(Job.model))
+        .outerjoin(ModelVersion, ModelVersion.job_id == Job.id)
+        .add_columns(ModelVersion.number)
+        .order_by(Job.created_at, Job.id)
+    )
+    return [(job, number) for job, number in session.execute(query)]
+
+
+def answering_versions(session: Session, request: DeletionRequest) -> list[ModelVersion]:
+    """Of each model, the first version that has unlearned the request."""
+    kept = (VersionState.PUBLISHED, VersionState.SUPERSEDED, VersionState.DESTROYED)
+    query = (
+        select(ModelVersion)
+        .join(ModelVersion.model)
+        .options(joinedload(ModelVersion.model))
+        .where(
+            Model.dataset_id == request.dataset_id,
+            ModelVersion.tv >= request.tv,
+            ModelVersion.state.in_(kept),
+        )
+        .ext(distinct_on(Model.name))
+        .order_by(Model.name, ModelVersion.number)
+    )
+    return list(session.scalars(query))
+
+
+def policies(session: Session, dataset: Dataset) -> list[Policy]:
+    """Those of the models that are trained on a dataset."""
+    query = select(Model.policy).where(
+        Model.dataset_id == dataset.id, Model.state != ModelState.INVALID
+    )
+    return [Policy.model_validate(policy) for policy in session.scalars(query)]
+
+
+def models_given_up(session: Session, request: DeletionRequest) -> list[Model]:
+    """The models whose last job failed the request, locked."""
+    query = (
+        select(Model)
+        .where(Model.dataset_id == request.dataset_id, Model.failed_tv >= request.tv)
+        .order_by(Model.id)
+        .with_for_update(key_share=True)
+    )
+    return list(session.scalars(query))
+
+
+def samples(
+    session: Session,
+    request: DeletionRequest,
+    *,
+    stored: Disposition | None,
+    after: int,
+    limit: int,
+) -> list[DeletionRequestSample]:
+    query = (
+        select(DeletionRequestSample)
+        .where(
+            DeletionRequestSample.request_id == request.id, DeletionRequestSample.position > after
+        )
+        .order_by(DeletionRequestSample.position)
+        .limit(limit)
+    )
+    if stored is not None:
+        query = query.where(DeletionRequestSample.disposition == stored)
+    return list(session.scalars(query))
+
+
+def events(session: Session, request: DeletionRequest, *, after: int, limit: int) -> list[Event]:
+    """Its own events and those of the jobs that serve it, oldest first."""
+    own = Event.request_id == request.id
+    served = Event.job_id.in_(jobs_of(request).with_only_columns(Job.id))
+    query = select(Event).where(or_(own, served), Event.id > after).order_by(Event.id).limit(limit)
+    return list(session.scalars(query))

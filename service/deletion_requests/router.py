@@ -1,0 +1,178 @@
+"""`/v1/deletion-requests`."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from service.api.auth import CallerDep
+from service.api.deps import SessionDep, SettingsDep
+from service.api.idempotency import KeyHeader, KeyReusedError, Once
+from service.api.pagination import (
+    CursorQuery,
+    LimitQuery,
+    Page,
+    decode_number,
+    decode_time_and_id,
+    encode,
+)
+from service.api.problems import problems
+from service.api.schemas import ShortText
+from service.api.tagged import tagged
+from service.core.errors import IllegalMoveError
+from service.core.tables import Disposition, RequestState
+from service.datasets.service import DatasetNotFoundError, DatasetNotReadyError
+from service.deletion_requests import queries, service
+from service.deletion_requests.schemas import (
+    DeletionRequestCreate,
+    DeletionRequestRead,
+    EventRead,
+    SampleRead,
+)
+from service.deletion_requests.service import (
+    ReceivedInFutureError,
+    RequestNotFoundError,
+    TooLargeShareError,
+)
+from service.deletion_requests.views import show_accepted, show_request, show_sample, stored_as
+
+router = APIRouter(prefix="/v1/deletion-requests", tags=["deletion requests"])
+POLL_AGAIN_SECONDS = "2"
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=DeletionRequestRead,
+    responses=problems(
+        DatasetNotFoundError,
+        DatasetNotReadyError,
+        TooLargeShareError,
+        ReceivedInFutureError,
+        KeyReusedError,
+    ),
+)
+def create_deletion_request(
+    order: DeletionRequestCreate,
+    session: SessionDep,
+    settings: SettingsDep,
+    caller: CallerDep,
+    request: Request,
+    idempotency_key: KeyHeader = None,
+) -> JSONResponse:
+    """Delete samples. They are out of every later training before this answers.
+
+    IDs that are unknown, repeated or already deleted are counted as such, and never an error for
+    the rest. A request that touches no known sample completes at once.
+    """
+    once = Once(session, caller, idempotency_key, order)
+    replayed = once.answer is not None
+    if once.answer is None:
+        accepted = service.accept(session, settings, order)
+        body = show_accepted(request, session, accepted).model_dump(mode="json")
+        once.keep(body)
+    else:
+        body = once.answer
+    headers = {
+        "Location": str(request.url_for("read_deletion_request", request_id=body["id"])),
+        "Retry-After": POLL_AGAIN_SECONDS,
+    }
+    if replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return JSONResponse(body, 202, headers=headers)
+
+
+@router.get("")
+def list_deletion_requests(
+    session: SessionDep,
+    request: Request,
+    status: RequestState | None = None,
+    dataset: ShortText | None = None,
+    overdue: bool | None = None,
+    client_reference: ShortText | None = None,
+    limit: LimitQuery = 100,
+    cursor: CursorQuery = None,
+) -> Page[DeletionRequestRead]:
+    """Requests, the newest first."""
+    rows = queries.page(
+        session,
+        status=status,
+        dataset=dataset,
+        overdue=overdue,
+        client_reference=client_reference,
+        before=decode_time_and_id(cursor) if cursor else None,
+        limit=limit + 1,
+    )
+    more = len(rows) > limit
+    last = rows[limit - 1] if more else None
+    return Page(
+        items=[show_request(request, session, row) for row in rows[:limit]],
+        next_cursor=encode(last.accepted_at.isoformat(), last.id) if last else None,
+    )
+
+
+@router.get(
+    "/{request_id}", response_model=DeletionRequestRead, responses=problems(RequestNotFoundError)
+)
+def read_deletion_request(request_id: UUID, session: SessionDep, request: Request) -> Response:
+    found = service.find(session, request_id)
+    waiting = found.state in (RequestState.STAGED, RequestState.PROCESSING)
+    headers = {"Retry-After": POLL_AGAIN_SECONDS} if waiting else None
+    return tagged(request, show_request(request, session, found), headers=headers)
+
+
+@router.post("/{request_id}:cancel", responses=problems(RequestNotFoundError, IllegalMoveError))
+def cancel_deletion_request(
+    request_id: UUID, session: SessionDep, request: Request
+) -> DeletionRequestRead:
+    """Take a request back. Possible until a job has claimed it."""
+    return show_request(request, session, service.cancel(session, request_id))
+
+
+@router.post(
+    "/{request_id}:retry",
+    status_code=202,
+    responses=problems(RequestNotFoundError, IllegalMoveError),
+)
+def retry_deletion_request(
+    request_id: UUID, session: SessionDep, request: Request
+) -> DeletionRequestRead:
+    """Try a request again that failed, or that some models failed."""
+    return show_request(request, session, service.retry(session, request_id))
+
+
+@router.get("/{request_id}/samples", responses=problems(RequestNotFoundError))
+def list_samples(
+    request_id: UUID,
+    session: SessionDep,
+    disposition: Disposition | None = None,
+    limit: LimitQuery = 1000,
+    cursor: CursorQuery = None,
+) -> Page[SampleRead]:
+    """What became of each ID, in the order in which they were given."""
+    found = service.find(session, request_id)
+    stored = stored_as(found, disposition) if disposition else None
+    if disposition is not None and stored is None:
+        return Page(items=[], next_cursor=None)
+    after = decode_number(cursor) if cursor else -1
+    rows = queries.samples(session, found, stored=stored, after=after, limit=limit + 1)
+    more = len(rows) > limit
+    return Page(
+        items=[show_sample(found, row) for row in rows[:limit]],
+        next_cursor=encode(rows[limit - 1].position) if more else None,
+    )
+
+
+@router.get("/{request_id}/events", responses=problems(RequestNotFoundError))
+def list_events(
+    request_id: UUID, session: SessionDep, limit: LimitQuery = 100, cursor: CursorQuery = None
+) -> Page[EventRead]:
+    """What happened to the request and to the jobs that serve it, the oldest first."""
+    found = service.find(session, request_id)
+    after = decode_number(cursor, largest=2**63 - 1) if cursor else 0
+    rows = queries.events(session, found, after=after, limit=limit + 1)
+    more = len(rows) > limit
+    return Page(
+        items=[EventRead.model_validate(row) for row in rows[:limit]],
+        next_cursor=encode(rows[limit - 1].id) if more else None,
+    )

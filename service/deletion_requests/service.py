@@ -1,0 +1,155 @@
+"""Accepting deletion requests, and finding them."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy.orm import Session
+
+from service.core import clock, completion, deadlines, events
+from service.core.errors import IllegalMoveError, InvalidError, NotFoundError
+from service.core.settings import Settings
+from service.core.tables import (
+    Dataset,
+    DeletionRequest,
+    Disposition,
+    RequestState,
+)
+from service.datasets import service as datasets
+from service.deletion_requests import queries
+from service.deletion_requests.schemas import DeletionRequestCreate
+
+CLOCK_SKEW = timedelta(minutes=5)
+NOTHING_KNOWN = "None of the sample IDs is in the dataset: there was nothing to delete."
+NOTHING_NEW = "Every known sample was deleted by an earlier request."
+
+
+class RequestNotFoundError(NotFoundError):
+    code = "deletion-request-not-found"
+    title = "There is no such deletion request"
+
+
+class TooLargeShareError(InvalidError):
+    code = "too-large-a-share"
+    title = "The request would delete too large a share of the dataset"
+
+
+class ReceivedInFutureError(InvalidError):
+    code = "received-in-future"
+    title = "The request says that it was received in the future"
+
+
+def accept(session: Session, settings: Settings, order: DeletionRequestCreate) -> DeletionRequest:
+    """Store a request and set its tombstones, in the caller's transaction.
+
+    Unknown, repeated and already deleted IDs are dispositions, never an error for the rest. From
+    the commit on, no training may read the samples. Nothing may follow this in the transaction
+    that takes long: it ends with the dataset's row locked.
+
+    Raises:
+        DatasetNotFoundError, DatasetNotReadyError: from the dataset.
+        TooLargeShareError: more than `max_fraction` of the dataset.
+        ReceivedInFutureError: `received_at` has not been yet.
+    """
+    dataset = datasets.find_ready(session, order.dataset)
+    now = datetime.now(UTC)
+    received_at = (order.received_at or now).astimezone(UTC)
+    if received_at > now + CLOCK_SKEW:
+        raise ReceivedInFutureError(f"received_at may not be later than now, {now.isoformat()}.")
+
+    request = DeletionRequest(
+        id=uuid4(),
+        dataset=dataset,
+        dataset_id=dataset.id,
+        regulation=order.regulation,
+        client_reference=order.client_reference,
+        received_at=received_at,
+        due_at=deadlines.due_at(order.regulation, received_at),
+        total=len(order.sample_ids),
+    )
+    counts = queries.resolve(session, request.id, dataset.id, order.sample_ids)
+    request.staged = counts.get(Disposition.STAGED, 0)
+    request.not_found = counts.get(Disposition.NOT_FOUND, 0)
+    request.duplicate = counts.get(Disposition.DUPLICATE, 0)
+    policies = queries.policies(session, dataset)
+    limit = min([settings.max_fraction, *(policy.max_fraction for policy in policies)])
+    refuse_too_large_a_share(dataset, request.staged, limit)
+
+    session.add(request)
+    session.flush()
+    events.record(
+        session,
+        "request.accepted",
+        dataset_id=dataset.id,
+        request_id=request.id,
+        total=request.total,
+    )
+    clock.stamp(session, request)
+    if request.staged and policies:
+        return request
+    # There is no model to wait for, or nothing new: it may be complete already.
+    if not request.staged:
+        request.detail = NOTHING_NEW if request.already_deleted else NOTHING_KNOWN
+    completion.settle(session, dataset.id)
+    session.flush()
+    return request
+
+
+def refuse_too_large_a_share(dataset: Dataset, staged: int, limit: float) -> None:
+    rows = dataset.rows or 0
+    if staged > limit * rows:
+        raise TooLargeShareError(
+            f"{staged} of the {rows} samples of {dataset.name} is more than max_fraction, {limit}. "
+            "Ask for fewer, have the operator raise it, or retrain the model without them.",
+            samples=staged,
+            rows=rows,
+            max_fraction=limit,
+        )
+
+
+def find(session: Session, request_id: UUID) -> DeletionRequest:
+    request = queries.by_id(session, request_id)
+    if request is None:
+        raise RequestNotFoundError(f"There is no deletion request {request_id}.")
+    return request
+
+
+def lock(session: Session, request_id: UUID) -> DeletionRequest:
+    """The request, locked after its dataset, as a claim locks them."""
+    clock.read(session, find(session, request_id).dataset_id, lock=True)
+    return queries.lock(session, request_id)
+
+
+def cancel(session: Session, request_id: UUID) -> DeletionRequest:
+    """Take a request back, and lift the tombstones that no other live request holds.
+
+    Raises:
+        IllegalMoveError: a job has claimed it, or it is over.
+    """
+    request = lock(session, request_id)
+    request.move_to(RequestState.CANCELLED)
+    clock.lift(session, request)
+    events.record(
+        session, "request.cancelled", dataset_id=request.dataset_id, request_id=request.id
+    )
+    return request
+
+
+def retry(session: Session, request_id: UUID) -> DeletionRequest:
+    """Have the models that failed a request try again; their next job is due at once.
+
+    Raises:
+        IllegalMoveError: the request did not fail.
+    """
+    # Models are locked before datasets everywhere, so that nobody waits in a circle.
+    models = queries.models_given_up(session, find(session, request_id))
+    request = lock(session, request_id)
+    if request.state not in (RequestState.FAILED, RequestState.PARTIALLY_COMPLETED):
+        raise IllegalMoveError(
+            f"The request is {request.state}: only one that failed can be tried again.",
+            state=str(request.state),
+        )
+    request.move_to(RequestState.PROCESSING)
+    for model in models:
+        model.held_tv = model.failed_tv = 0
+    events.record(session, "request.retried", dataset_id=request.dataset_id, request_id=request.id)
+    return request

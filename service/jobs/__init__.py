@@ -1,0 +1,1 @@
+"""Unlearning jobs: how far they are, and what they measured."""

@@ -1,0 +1,42 @@
+"""What is read about jobs."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Select, select, tuple_
+from sqlalchemy.orm import Session, joinedload
+
+from service.core.tables import Job, JobState, Model, ModelVersion
+
+
+def with_versions() -> Select[Job, int]:
+    return (
+        select(Job, ModelVersion.number)
+        .join(Model, Model.id == Job.model_id)
+        .outerjoin(ModelVersion, ModelVersion.job_id == Job.id)
+        .options(joinedload(Job.model), joinedload(Job.parent))
+    )
+
+
+def by_id(session: Session, job_id: UUID) -> tuple[Job, int | None] | None:
+    row = session.execute(with_versions().where(Job.id == job_id)).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def page(
+    session: Session,
+    *,
+    state: JobState | None,
+    model: str | None,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[tuple[Job, int | None]]:
+    """The newest first."""
+    query = with_versions().order_by(Job.created_at.desc(), Job.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(Job.state == state)
+    if model is not None:
+        query = query.where(Model.name == model)
+    if before is not None:
+        query = query.where(tuple_(Job.created_at, Job.id) < before)
+    return [(job, number) for job, number in session.execute(query)]

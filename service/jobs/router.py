@@ -1,0 +1,76 @@
+"""`/v1/jobs`."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from service.api.deps import SessionDep
+from service.api.pagination import CursorQuery, LimitQuery, Page, decode_time_and_id, encode
+from service.api.problems import problems
+from service.api.schemas import ShortText
+from service.api.tagged import tagged
+from service.core.tables import Job, JobState
+from service.jobs import queries, service
+from service.jobs.schemas import JobRead
+from service.jobs.service import JobNotFoundError
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+# Before this much is done, a straight line says nothing.
+LEAST_PROGRESS_FOR_ETA = 0.05
+
+
+def eta_of(job: Job) -> float | None:
+    if (
+        job.state != JobState.RUNNING
+        or job.started_at is None
+        or job.progress < LEAST_PROGRESS_FOR_ETA
+    ):
+        return None
+    elapsed = (datetime.now(UTC) - job.started_at).total_seconds()
+    return round(elapsed / job.progress * (1 - job.progress), 1)
+
+
+def show_job(job: Job, version: int | None) -> JobRead:
+    return JobRead(
+        id=job.id,
+        model=job.model.name,
+        state=job.state,
+        phase=job.phase,
+        progress=round(job.progress, 4),
+        eta_seconds=eta_of(job),
+        attempt=job.attempt,
+        reason=job.reason,
+        parent_version=job.parent.number,
+        parent_tv=job.parent_tv,
+        tv=job.tv,
+        version=version,
+        metrics=job.metrics,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        heartbeat_at=job.heartbeat_at,
+        finished_at=job.finished_at,
+    )
+
+
+@router.get("")
+def list_jobs(
+    session: SessionDep,
+    state: JobState | None = None,
+    model: ShortText | None = None,
+    limit: LimitQuery = 100,
+    cursor: CursorQuery = None,
+) -> Page[JobRead]:
+    """Jobs, the newest first."""
+    before = decode_time_and_id(cursor) if cursor else None
+    rows = queries.page(session, state=state, model=model, before=before, limit=limit + 1)
+    last = rows[limit - 1][0] if len(rows) > limit else None
+    return Page(
+        items=[show_job(job, version) for job, version in rows[:limit]],
+        next_cursor=encode(last.created_at.isoformat(), last.id) if last else None,
+    )
+
+
+@router.get("/{job_id}", response_model=JobRead, responses=problems(JobNotFoundError))
+def read_job(job_id: UUID, session: SessionDep, request: Request) -> Response:
+    return tagged(request, show_job(*service.find(session, job_id)))

@@ -1,0 +1,142 @@
+"""Real servers for every test: the embedded pair, or those that the environment names.
+
+Each test that asks for a database gets one of its own, copied from a template that the real
+migrations built, and a key prefix of its own in Redis.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.orm import Session
+
+from service.core import keys, schema
+from service.core.db import Database
+from service.core.settings import Settings
+from service.embedded import ServerURLs, embedded_pair
+from service.main import create_app
+
+# Taken out of the environment, so that no test reads a setting of whoever runs the suite.
+GIVEN = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("UNLEARND_")}
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerURLs]:
+    """PostgreSQL and Redis: UNLEARND_DATABASE_URL and UNLEARND_REDIS_URL, or embedded ones."""
+    database_url, redis_url = GIVEN.get("UNLEARND_DATABASE_URL"), GIVEN.get("UNLEARND_REDIS_URL")
+    if database_url and redis_url:
+        yield ServerURLs(database_url, redis_url)
+        return
+    with embedded_pair(tmp_path_factory.mktemp("servers")) as urls:
+        yield urls
+
+
+def on_server(url: str, statement: str) -> None:
+    """Run a statement that no transaction may hold, on the server's own database."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def url_of(server: str, database: str) -> str:
+    return make_url(server).set(database=database).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def template(servers: ServerURLs) -> Iterator[str]:
+    """The name of a database with the newest schema and no rows."""
+    name = f"unlearnd_template_{uuid4().hex[:12]}"
+    on_server(servers.database_url, f"CREATE DATABASE {name}")
+    schema.upgrade(url_of(servers.database_url, name))
+    yield name
+    on_server(servers.database_url, f"DROP DATABASE {name}")
+
+
+@pytest.fixture
+def empty_database_url(servers: ServerURLs) -> Iterator[str]:
+    """A database without any table."""
+    name = f"unlearnd_empty_{uuid4().hex[:12]}"
+    on_server(servers.database_url, f"CREATE DATABASE {name}")
+    yield url_of(servers.database_url, name)
+    on_server(servers.database_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(servers: ServerURLs, template: str) -> Iterator[str]:
+    """A migrated database that no other test sees."""
+    name = f"unlearnd_test_{uuid4().hex[:12]}"
+    on_server(servers.database_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield url_of(servers.database_url, name)
+    on_server(servers.database_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url, pool_size=8)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    """A session that commits nothing by itself."""
+    with Session(database.engine, expire_on_commit=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str, servers: ServerURLs) -> Settings:
+    """Quick settings: short leases, a sweep ten times a second."""
+    return Settings(
+        home=tmp_path / "home",
+        database_url=database_url,
+        redis_url=servers.redis_url,
+        redis_prefix=f"unlearnd-test-{uuid4().hex}:",
+        lease_seconds=2,
+        dispatch_interval_seconds=0.1,
+        ring_again_seconds=2,
+        device="cpu",
+    )
+
+
+@pytest.fixture
+def admin_key(database: Database) -> str:
+    with database.unit_of_work() as opened:
+        key = keys.create("admin")
+        opened.add(key.row)
+    return key.text
+
+
+@pytest.fixture
+def client(settings: Settings, admin_key: str) -> Iterator[TestClient]:
+    """The API in this process, called with an administrator's key."""
+    headers = {"Authorization": f"Bearer {admin_key}"}
+    with TestClient(create_app(settings), headers=headers) as opened:
+        yield opened
+
+
+def plain_environment(**named: str) -> dict[str, str]:
+    """The environment without any setting of ours but these."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("UNLEARND_")} | named
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Scikit-learn's digits in Parquet, and a network that knows some wrong labels by heart.
+
+    Nobody may change what it points at.
+    """
+    target = tmp_path_factory.mktemp("digits") / "data"
+    command = [sys.executable, "-m", "workers.demo", "prepare", "--dataset", "digits", str(target)]
+    subprocess.run(command, check=True, env=plain_environment(UNLEARND_THREADS="1"))
+    described: dict[str, Any] = json.loads((target / "demo.json").read_text(encoding="utf-8"))
+    return described

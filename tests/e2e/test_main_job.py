@@ -1,0 +1,156 @@
+"""The main job, as its users see it."""
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import httpx2
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.e2e.conftest import Service, command_line
+from workers.zoo import digits_cnn
+
+pytestmark = pytest.mark.e2e
+
+
+def test_a_deletion_request_becomes_a_published_version(
+    service: Service, digits: dict[str, Any]
+) -> None:
+    service.register(digits)
+    known = digits["forget"]
+
+    accepted = service.delete([*known, "unknown-sample", known[0]])
+
+    assert accepted["status"] == "staged"
+    assert accepted["counts"]["staged"] == len(known)
+    # The tombstones are there before any GPU is free.
+    assert tombstones(service) == dict.fromkeys(known, 1)
+
+    completed = service.completes(accepted["id"])
+    counts = completed["counts"]
+    assert (counts["unlearned"], counts["not_found"], counts["duplicate"]) == (len(known), 1, 1)
+    assert counts["total"] == len(known) + 2
+    (answer,) = completed["versions"]
+    version = service.get(answer["href"])
+    assert (version["version"], version["parent"], version["tv"]) == (2, 1, 1)
+    assert version["state"] == "published"
+    assert service.get("/v1/models/digits/versions/1")["state"] == "superseded"
+    assert service.get("/v1/models/digits/aliases/champion")["version"] == 2
+    kinds = [event["kind"] for event in service.get(completed["links"]["events"])["items"]]
+    assert kinds[0] == "request.accepted"
+    assert set(kinds) >= {"job.queued", "job.started", "job.published", "request.completed"}
+
+    check_files(service, version)
+    check_that_it_loads_and_forgot(service, digits)
+    check_that_no_process_but_a_run_has_torch(service)
+    scratch = service.settings.scratch_dir
+    assert [path.name for path in scratch.iterdir() if path.is_dir()] == []
+    assert list((service.settings.storage_dir / ".staging").iterdir()) == []
+
+    service.stop()
+    written = service.log.read_text(encoding="utf-8")
+    assert "job ended" in written
+    for sample_id in [*known, "unknown-sample"]:
+        assert sample_id not in written
+
+
+def tombstones(service: Service, since: int = 0) -> dict[str, int]:
+    answer = service.http.get("/v1/datasets/digits/tombstones", params={"since": since})
+    rows = [json.loads(line) for line in answer.text.splitlines()]
+    return {row["sample_id"]: row["tv"] for row in rows}
+
+
+def check_files(service: Service, version: dict[str, Any]) -> None:
+    """What is served, what lies on disk, and what the manifest says are the same bytes."""
+    folder = Path(unquote(urlsplit(version["uri"]).path))
+    manifest = service.http.get(
+        f"/v1/models/digits/versions/{version['version']}/files/manifest.json"
+    )
+    assert hashlib.sha256(manifest.content).hexdigest() == version["digest"] == folder.name
+    listed = {entry["path"]: entry["sha256"] for entry in manifest.json()["files"]}
+    on_disk = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert on_disk == {*listed, "manifest.json"}
+    assert set(listed) >= {"model.safetensors", "config.json", "README.md", "unlearning.json"}
+    for file in version["files"]:
+        served = service.http.get(file["href"]).content
+        assert hashlib.sha256(served).hexdigest() == file["sha256"] == listed[file["path"]]
+        assert served == (folder / file["path"]).read_bytes()
+    provenance = json.loads((folder / "unlearning.json").read_text(encoding="utf-8"))
+    assert provenance["forgotten"]["count"] == 40
+    assert len(provenance["forgotten"]["commitment"]) == 64
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nbase_model: digits@")
+    assert "erased from the weights: no measurement can show that" in card
+
+
+def check_that_it_loads_and_forgot(service: Service, digits: dict[str, Any]) -> None:
+    data = Path(urlsplit(digits["model"]).path).parent
+    import numpy as np
+
+    report = np.load(data / "report.npz")
+    wrong = torch.from_numpy(report["forgotten"])
+    inputs = torch.from_numpy(report["train_images"].astype("float32")) * digits["scale"]
+    labels = torch.from_numpy(report["train_labels"])
+    accuracy = {}
+    for number in (1, 2):
+        folder = Path(urlsplit(service.get(f"/v1/models/digits/versions/{number}")["uri"]).path)
+        model = digits_cnn()
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+        with torch.no_grad():
+            right = model.eval()(inputs).argmax(1) == labels
+        accuracy[number] = right[wrong].double().mean().item()
+    assert accuracy[1] > 0.9
+    assert accuracy[2] < 0.3
+
+
+def check_that_no_process_but_a_run_has_torch(service: Service) -> None:
+    """Promise: the API never imports torch. Nor do the dispatcher and the supervisors."""
+    looked_at = []
+    for pid in service.pids("python"):
+        if "workers.runner" not in command_line(pid):
+            looked_at.append(command_line(pid))
+            assert "libtorch" not in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
+    assert any("cli api" in line for line in looked_at)
+    assert any("-Q gpu" in line for line in looked_at)
+
+
+def test_overlapping_requests_from_many_connections_lose_and_double_nothing(
+    service: Service, digits: dict[str, Any]
+) -> None:
+    service.register(digits)
+    known = digits["forget"]
+    bodies = [known[start : start + 12] for start in range(0, 36, 4)]
+
+    def post(sample_ids: list[str]) -> dict[str, Any]:
+        with httpx2.Client(
+            base_url=service.http.base_url, headers=service.http.headers, trust_env=False
+        ) as http:
+            body = {"dataset": "digits", "sample_ids": sample_ids}
+            answer = http.post("/v1/deletion-requests", json=body)
+            assert answer.status_code == 202
+            accepted: dict[str, Any] = answer.json()
+            return accepted
+
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        accepted = list(pool.map(post, bodies))
+
+    ended = [service.completes(request["id"]) for request in accepted]
+    distinct = {sample_id for body in bodies for sample_id in body}
+    assert sum(request["counts"]["unlearned"] for request in ended) == len(distinct)
+    given = sum(len(body) for body in bodies)
+    already = sum(request["counts"]["already_deleted"] for request in ended)
+    assert already == given - len(distinct)
+    assert set(tombstones(service)) == distinct
+
+    versions = service.get("/v1/models/digits/versions")["items"]
+    forgotten = 0
+    for version in versions[1:]:
+        path = f"/v1/models/digits/versions/{version['version']}/files/unlearning.json"
+        forgotten += service.http.get(path).json()["forgotten"]["count"]
+    assert forgotten == len(distinct)
+    assert versions[-1]["tv"] == max(request["tv"] for request in ended)

@@ -1,0 +1,35 @@
+"""Factories of models that misbehave, for tests of what supervises them."""
+
+import os
+import signal
+import time
+
+from torch import nn
+
+
+def crash() -> nn.Module:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    raise AssertionError("unreachable")
+
+
+def hang() -> nn.Module:
+    # It does not listen to SIGTERM either.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(600)
+    raise AssertionError("unreachable")
+
+
+def not_a_module() -> str:
+    return "a string"
+
+
+def no_head() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
+
+
+def chatty() -> nn.Module:
+    """Prints to standard output, which is the supervisor's pipe."""
+    os.write(1, b"not progress at all\n")
+    from workers.zoo import digits_cnn
+
+    return digits_cnn()

@@ -1,0 +1,47 @@
+import math
+
+import pytest
+import torch
+
+from workers.evaluation.agreement import agreement, divergence, holdout_floor
+from workers.evaluation.cka import linear_cka
+
+
+def test_agreement_counts_equal_predictions() -> None:
+    """Predictions 0, 1, 1, 0 and 0, 1, 0, 0 agree on three of four."""
+    parent = torch.eye(2)[[0, 1, 1, 0]]
+    candidate = torch.eye(2)[[0, 1, 0, 0]]
+    assert agreement(parent, candidate) == 0.75
+
+
+def test_divergence_by_hand() -> None:
+    """Parent (1/2, 1/2), candidate (3/4, 1/4): 1/2 ln(2/3) + 1/2 ln 2 = 1/2 ln(4/3)."""
+    parent, candidate = torch.zeros(3, 2), torch.tensor([[math.log(3.0), 0.0]]).expand(3, 2)
+    assert divergence(parent, candidate) == pytest.approx(0.5 * math.log(4 / 3), abs=1e-6)
+    assert divergence(candidate, candidate) == 0.0
+
+
+def test_the_held_out_floor_is_lower_by_the_forgotten_share() -> None:
+    assert holdout_floor(0.97, 40, 960) == pytest.approx(0.93)
+    assert holdout_floor(0.2, 1, 1) == 0.0
+
+
+def test_cka_ignores_rotation_scale_and_shift() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(50, 6, generator=generator)
+    rotation = torch.linalg.qr(torch.randn(6, 6, generator=generator)).Q
+    assert linear_cka(x, 3.0 * x @ rotation + 7.0) == pytest.approx(1.0, abs=1e-5)
+    other = linear_cka(x, torch.randn(50, 6, generator=generator))
+    assert other is not None
+    assert other < 0.4
+
+
+def test_cka_by_hand() -> None:
+    """Centred columns (1, -1, 0, 0) and (1, 0, -1, 0): (x'y)^2 = 1, x'x = y'y = 2; 1/4."""
+    x = torch.tensor([[1.0], [-1.0], [0.0], [0.0]])
+    y = torch.tensor([[1.0], [0.0], [-1.0], [0.0]])
+    assert linear_cka(x, y) == pytest.approx(0.25)
+
+
+def test_cka_of_one_sample_cannot_be_measured() -> None:
+    assert linear_cka(torch.ones(1, 3), torch.ones(1, 3)) is None

@@ -1,0 +1,118 @@
+import copy
+import json
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from workers.evaluation.audit import AuditReport, audit
+from workers.evaluation.gate import decide
+from workers.unlearning.tap import find_tap
+
+
+@dataclass(frozen=True)
+class Rows:
+    inputs: Tensor
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batch(self, positions: Tensor) -> Tensor:
+        return self.inputs[positions]
+
+
+def network() -> nn.Sequential:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(), nn.Linear(8, 3))
+
+
+def rows(count: int, seed: int, scale: float = 1.0) -> Rows:
+    return Rows(scale * torch.randn(count, 4, generator=torch.Generator().manual_seed(seed)))
+
+
+def measure(
+    candidate: nn.Module, forgotten: Rows, holdout: Rows | None, max_samples: int = 5000
+) -> AuditReport:
+    parent = network()
+    return audit(
+        parent,
+        candidate,
+        find_tap(parent, torch.zeros(2, 4)),
+        remaining=rows(300, 1),
+        forgotten=forgotten,
+        holdout=holdout,
+        device=torch.device("cpu"),
+        seed=3,
+        max_samples=max_samples,
+        resamples=50,
+    )
+
+
+def turned() -> nn.Sequential:
+    model = network()
+    with torch.no_grad():
+        model.get_parameter("3.weight").neg_()
+    return model
+
+
+def test_a_copy_agrees_in_everything() -> None:
+    report = measure(copy.deepcopy(network()), rows(200, 2), rows(200, 4))
+    assert report.level == "membership"
+    assert report.remaining.agreement == 1.0
+    assert report.remaining.kl == 0.0
+    assert report.remaining.cka == pytest.approx(1.0)
+    assert report.membership is not None
+    assert all(found.before == found.after for found in report.membership.values())
+    assert decide(report, 0.97).passed
+
+
+def test_forgotten_samples_that_stand_out_reach_utility_only() -> None:
+    report = measure(network(), rows(200, 2, scale=9.0), rows(200, 4))
+    assert report.level == "utility"
+    assert "can still be told" in report.statement
+
+
+def test_a_changed_model_fails_with_both_numbers() -> None:
+    report = measure(turned(), rows(100, 2), rows(200, 4))
+    verdict = decide(report, 0.97)
+    assert report.level == "none"
+    assert not verdict.passed
+    assert len(verdict.reasons) == 2
+    assert f"{report.remaining.agreement:.4f}" in verdict.reasons[0]
+    assert "0.9700" in verdict.reasons[0]
+    # A quarter of the data was forgotten: 0.97 - 0.25.
+    assert "0.7200" in verdict.reasons[1]
+
+
+@pytest.mark.parametrize(
+    ("forgotten", "holdout", "reason"),
+    [(rows(50, 2), None, "no held-out set"), (rows(1, 2), rows(50, 4), "20 forgotten and 20")],
+)
+def test_what_is_not_measured_is_none_with_a_reason(
+    forgotten: Rows, holdout: Rows | None, reason: str
+) -> None:
+    report = measure(network(), forgotten, holdout)
+    assert report.membership is None
+    assert reason in report.not_measured["membership"]
+    assert reason in report.statement
+    assert report.level == "utility"
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_an_audit_samples_repeats_itself_and_leaves_no_trace() -> None:
+    before = torch.get_rng_state()
+    candidate = turned()
+    weights = copy.deepcopy(candidate.state_dict())
+    first, second = (measure(candidate, rows(80, 2), rows(70, 4), 60) for _ in range(2))
+    assert first == second
+    assert (first.remaining.size, first.remaining.samples) == (300, 60)
+    assert torch.equal(before, torch.get_rng_state())
+    assert candidate.training
+    assert all(torch.equal(weights[name], value) for name, value in candidate.state_dict().items())
+
+
+def test_empty_sets_are_refused() -> None:
+    with pytest.raises(ValueError, match="remaining and forgotten"):
+        measure(network(), rows(0, 2), None)

@@ -1,0 +1,88 @@
+"""Plans for runs in processes of their own, without a database."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+from service.core.settings import Settings
+from tests.workers.runner.plans import QUICK, data_plan, run
+from workers.plan import (
+    FORGOTTEN,
+    Architecture,
+    Lineage,
+    UnlearnPlan,
+    Validated,
+    ValidatePlan,
+)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    """Settings of this process, and of the runs that it starts."""
+    for name, value in {"THREADS": "1", "DEVICE": "cpu", "MODULE_FACTORIES": "tests."}.items():
+        monkeypatch.setenv(f"UNLEARND_{name}", value)
+    return Settings(home=tmp_path / "home", lease_seconds=2)
+
+
+@pytest.fixture
+def validation(digits: dict[str, Any], tmp_path: Path) -> ValidatePlan:
+    staging = tmp_path / "parent"
+    staging.mkdir()
+    return ValidatePlan(
+        model="digits",
+        source_uri=digits["model"],
+        architecture=Architecture(kind="module", factory=digits["factory"], kwargs={}),
+        module="auto",
+        method="auto",
+        parameters={},
+        min_agreement=0.9,
+        tv=0,
+        data=data_plan(digits),
+        staging=staging,
+    )
+
+
+@pytest.fixture
+def unlearning(
+    digits: dict[str, Any], validation: ValidatePlan, quick: Settings, tmp_path: Path
+) -> UnlearnPlan:
+    """A small job: 40 samples out of the digits, from the parent that validation made."""
+    parent = run(validation, quick, tmp_path / "validating")
+    assert isinstance(parent, Validated)
+    work = tmp_path / "work"
+    work.mkdir()
+    report = np.load(Path(urlsplit(digits["model"]).path).parent / "report.npz")
+    rows = rows_by_file(report["forgotten"])
+    np.save(work / FORGOTTEN, rows)
+    np.save(work / "excluded.npy", rows)
+    return UnlearnPlan(
+        lineage=Lineage(
+            model="digits",
+            job_id="job",
+            parent_version=1,
+            parent_digest=parent.written.digest,
+            parent_tv=0,
+            tv=1,
+            forgotten=len(rows),
+            commitment="0" * 64,
+        ),
+        parent=validation.staging,
+        architecture=validation.architecture,
+        module="auto",
+        method="laf",
+        parameters=QUICK,
+        min_agreement=0.9,
+        seed=7,
+        device="cpu",
+        data=validation.data,
+        staging=tmp_path / "staging",
+    )
+
+
+def rows_by_file(original: Any) -> Any:
+    """Row positions in the dataset, whose first file has the even rows and whose second the odd."""
+    evens = (1197 + 1) // 2
+    return np.sort(np.where(original % 2 == 0, original // 2, evens + original // 2))

@@ -1,0 +1,62 @@
+"""Making plans, and doing them."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from service.core.settings import Settings
+from workers import supervision
+from workers.data.arrays import ArraySpec
+from workers.data.index import read_holdout, read_ids
+from workers.plan import DataFile, DataPlan, Outcome, Plan, Refused
+from workers.progress import RunProgress
+
+# Enough to forget a little, in a second or two.
+QUICK: dict[str, Any] = {
+    "min_steps": 60,
+    "max_steps": 60,
+    "earliest_stop": 20,
+    "check_every": 20,
+    "density_steps": 50,
+}
+
+
+def data_plan(described: dict[str, Any]) -> DataPlan:
+    """The plan of a dataset that is indexed here and now."""
+    spec = ArraySpec("pixels", tuple(described["shape"]), described["scale"])
+    files: list[dict[str, Any]] = []
+    for _ in read_ids(described["train"], "sample_id", [spec], 255, files.append):
+        pass
+    return DataPlan(
+        files=[DataFile.model_validate(file) for file in files],
+        holdout_files=[
+            DataFile.model_validate(file) for file in read_holdout(described["holdout"], [spec])
+        ],
+        id_column="sample_id",
+        column="pixels",
+        shape=described["shape"],
+        scale=described["scale"],
+    )
+
+
+def run(plan: Plan, settings: Settings, work: Path) -> Outcome:
+    """Do a plan in a process of its own, into an empty staging directory."""
+    work.mkdir(exist_ok=True)
+    if plan.staging.exists():
+        shutil.rmtree(plan.staging)
+    plan.staging.mkdir()
+    return supervision.run(plan, work, settings, lambda _progress: False)
+
+
+def refusal(plan: Plan, settings: Settings, work: Path) -> str:
+    outcome = run(plan, settings, work)
+    assert isinstance(outcome, Refused)
+    return outcome.reason
+
+
+def heard(into: list[RunProgress]) -> supervision.Heartbeat:
+    def hear(progress: RunProgress) -> bool:
+        into.append(progress)
+        return False
+
+    return hear

@@ -1,0 +1,91 @@
+"""What a run reads, and that it can be repeated."""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pyarrow.parquet as pq
+
+from service.core.settings import Settings
+from tests.workers.runner.plans import data_plan, run
+from workers.plan import Unlearned, UnlearnPlan
+
+
+def test_a_run_gives_the_same_bytes_when_the_label_column_is_absent(
+    unlearning: UnlearnPlan, digits: dict[str, Any], quick: Settings, tmp_path: Path
+) -> None:
+    """Promise: labels are never read by unlearning or by the gate."""
+    bare = tmp_path / "bare"
+    for part in ("train", "holdout"):
+        (bare / part).mkdir(parents=True)
+        source = Path(urlsplit(digits["model"]).path).parent / part
+        for file in source.glob("*.parquet"):
+            table = pq.read_table(file)
+            assert "label" in table.column_names
+            pq.write_table(table.drop_columns(["label"]), bare / part / file.name)
+    without = {part: f"{(bare / part).as_uri()}/*.parquet" for part in ("train", "holdout")}
+
+    labelled = run(unlearning, quick, tmp_path / "work")
+    data = data_plan(digits | without)
+    unlabelled = run(unlearning.model_copy(update={"data": data}), quick, tmp_path / "work")
+
+    assert isinstance(labelled, Unlearned)
+    assert isinstance(unlabelled, Unlearned)
+    # The digest covers the weights, the audit and the gate's verdict.
+    assert labelled.written.digest == unlabelled.written.digest
+
+
+def test_a_version_is_reproducible_from_its_unlearning_json(
+    unlearning: UnlearnPlan, quick: Settings, tmp_path: Path
+) -> None:
+    """Promise: the same device kind gives the same weights again; another seed does not."""
+    first = run(unlearning, quick, tmp_path / "work")
+    assert isinstance(first, Unlearned)
+    told = json.loads((unlearning.staging / "unlearning.json").read_text(encoding="utf-8"))
+    assert told["device"]["threads"] == 1
+    again = unlearning.model_copy(
+        update={
+            "method": told["method"]["name"],
+            "parameters": told["method"]["parameters"],
+            "seed": told["seed"],
+            "module": told["representation"]["module"],
+            "min_agreement": told["gate"]["min_agreement"],
+        }
+    )
+
+    second = run(again, quick, tmp_path / "work")
+    other = run(again.model_copy(update={"seed": told["seed"] + 1}), quick, tmp_path / "work")
+
+    assert isinstance(second, Unlearned)
+    assert isinstance(other, Unlearned)
+    assert weights_of(first) == weights_of(second)
+    assert weights_of(first) != weights_of(other)
+
+
+def weights_of(outcome: Unlearned) -> str:
+    return next(f.sha256 for f in outcome.written.files if f.path == "model.safetensors")
+
+
+def test_a_run_that_changes_too_much_is_not_passed(
+    unlearning: UnlearnPlan, quick: Settings, tmp_path: Path
+) -> None:
+    """The gate: agreement below the floor is refused with both numbers, and still written."""
+    wild = unlearning.model_copy(
+        update={
+            "min_agreement": 1.0,
+            "parameters": {
+                **unlearning.parameters,
+                "learning_rate": 0.3,
+                "clip_norm": 100.0,
+                "max_rewinds": 0,
+            },
+        }
+    )
+
+    outcome = run(wild, quick, tmp_path / "work")
+
+    assert isinstance(outcome, Unlearned)
+    assert not outcome.passed
+    assert "at least 1.0000 is wanted" in outcome.reasons[0]
+    assert outcome.audit["level"] == "none"

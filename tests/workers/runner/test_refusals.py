@@ -1,0 +1,67 @@
+"""Runs that no other attempt would mend end with a sentence that says why."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.core.settings import Settings
+from tests.workers.runner.plans import refusal
+from workers.plan import FORGOTTEN, UnlearnPlan, ValidatePlan
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"method": "nonesuch"}, 'no unlearning method "nonesuch". Known: auto, laf'),
+        ({"parameters": {"epochs": "many"}}, '"epochs" must be int'),
+        ({"module": "nonesuch"}, "nonesuch"),
+        ({"source_uri": "file:///nowhere/at/all"}, "is no directory"),
+        ({"architecture": {"factory": "os:getcwd"}}, "no prefix of UNLEARND_MODULE_FACTORIES"),
+        ({"architecture": {"factory": "tests.hostile:nonesuch"}}, "cannot be imported"),
+        ({"architecture": {"factory": "tests.hostile:not_a_module"}}, "not a torch.nn.Module"),
+        ({"architecture": {"factory": "tests.hostile:no_head"}}, "does not fit the factory"),
+        ({"architecture": {"kwargs": {"width": 3}}}, "failed with these kwargs"),
+        ({"data": {"shape": [8, 8]}}, "The model fails on inputs of shape [8, 8, 8]"),
+        ({"data": {"shape": [1, 64, 1]}}, "The model fails on inputs"),
+    ],
+)
+def test_a_model_that_cannot_work_is_refused(
+    validation: ValidatePlan,
+    quick: Settings,
+    tmp_path: Path,
+    change: dict[str, Any],
+    sentence: str,
+) -> None:
+    nested = {
+        name: getattr(validation, name).model_copy(update=value)
+        for name, value in change.items()
+        if name in ("architecture", "data")
+    }
+    plan = validation.model_copy(update=change | nested)
+
+    assert sentence in refusal(plan, quick, tmp_path / "work")
+
+
+def test_a_parent_that_was_tampered_with_is_refused(
+    unlearning: UnlearnPlan, quick: Settings, tmp_path: Path
+) -> None:
+    weights = unlearning.parent / "model.safetensors"
+    raw = bytearray(weights.read_bytes())
+    raw[-1] ^= 1
+    weights.write_bytes(raw)
+
+    reason = refusal(unlearning, quick, tmp_path / "work")
+
+    assert reason == "model.safetensors is not the file that manifest.json names."
+
+
+def test_a_dataset_with_nothing_left_is_refused(
+    unlearning: UnlearnPlan, quick: Settings, tmp_path: Path
+) -> None:
+    everything = np.arange(sum(file.rows for file in unlearning.data.files))
+    np.save(tmp_path / "work" / FORGOTTEN, everything)
+    np.save(tmp_path / "work" / "excluded.npy", everything)
+
+    assert "No sample of the dataset remains" in refusal(unlearning, quick, tmp_path / "work")

@@ -1,0 +1,122 @@
+"""A run is ended for certain, however it misbehaves."""
+
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from service.core.settings import Settings
+from workers import supervision
+from workers.lifecycle.leases import LeaseLostError
+from workers.plan import Validated, ValidatePlan
+from workers.progress import RunProgress
+from workers.supervision import CancelledError, RunFailedError, ShutdownError
+
+
+@pytest.fixture(autouse=True)
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervision, "GRACE_SECONDS", 0.5)
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    (tmp_path / "work").mkdir()
+    return tmp_path / "work"
+
+
+def made_by(plan: ValidatePlan, factory: str) -> ValidatePlan:
+    architecture = plan.architecture.model_copy(update={"factory": f"tests.hostile:{factory}"})
+    return plan.model_copy(update={"architecture": architecture})
+
+
+def runs_left(work: Path) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if str(work).encode() in line:
+            found.append(int(process.name))
+    return found
+
+
+def test_a_crash_is_told_by_its_signal(
+    validation: ValidatePlan, quick: Settings, work: Path
+) -> None:
+    with pytest.raises(RunFailedError, match="ended by SIGSEGV"):
+        supervision.run(made_by(validation, "crash"), work, quick, lambda _p: False)
+
+
+def test_what_a_model_prints_does_not_reach_the_supervisors_pipe(
+    validation: ValidatePlan, quick: Settings, work: Path
+) -> None:
+    outcome = supervision.run(made_by(validation, "chatty"), work, quick, lambda _p: False)
+
+    assert isinstance(outcome, Validated)
+
+
+def test_a_run_that_hangs_is_ended_at_the_limit(
+    validation: ValidatePlan, quick: Settings, work: Path
+) -> None:
+    limited = quick.model_copy(update={"job_time_limit_seconds": 3})
+
+    with pytest.raises(RunFailedError, match="limit of 3 seconds"):
+        supervision.run(made_by(validation, "hang"), work, limited, lambda _p: False)
+
+    assert runs_left(work) == []
+
+
+def test_a_cancelled_run_is_gone_even_if_it_ignores_sigterm(
+    validation: ValidatePlan, quick: Settings, work: Path
+) -> None:
+    started = time.monotonic()
+
+    def cancel_soon(_progress: RunProgress) -> bool:
+        return time.monotonic() - started > 2
+
+    with pytest.raises(CancelledError):
+        supervision.run(made_by(validation, "hang"), work, quick, cancel_soon)
+
+    assert runs_left(work) == []
+
+
+def test_a_lost_lease_ends_the_run(validation: ValidatePlan, quick: Settings, work: Path) -> None:
+    def lose(_progress: RunProgress) -> bool:
+        raise LeaseLostError("The lease passed to another worker.")
+
+    with pytest.raises(LeaseLostError):
+        supervision.run(made_by(validation, "hang"), work, quick, lose)
+
+    assert runs_left(work) == []
+
+
+def test_a_database_that_is_silent_for_as_long_as_the_lease_ends_the_run(
+    validation: ValidatePlan, quick: Settings, work: Path
+) -> None:
+    def fail(_progress: RunProgress) -> bool:
+        raise OperationalError("UPDATE", None, Exception("the server is away"))
+
+    started = time.monotonic()
+    with pytest.raises(LeaseLostError, match="silent"):
+        supervision.run(made_by(validation, "hang"), work, quick, fail)
+
+    # Before the lease is over, or another worker could have begun meanwhile.
+    assert time.monotonic() - started < quick.lease_seconds + supervision.GRACE_SECONDS + 1
+    assert runs_left(work) == []
+
+
+def test_a_worker_that_is_told_to_stop_ends_its_run(
+    validation: ValidatePlan, quick: Settings, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Told:
+        def is_set(self) -> bool:
+            return True
+
+    monkeypatch.setattr(supervision, "stopping", Told())
+
+    with pytest.raises(ShutdownError):
+        supervision.run(made_by(validation, "hang"), work, quick, lambda _p: False)
+
+    assert runs_left(work) == []

@@ -1,0 +1,78 @@
+"""Real data: scikit-learn's digits, and a network that has learnt 40 wrong labels by heart."""
+
+from dataclasses import dataclass
+
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor, nn
+from torch.nn import functional
+
+from workers.unlearning.base import Problem, Samples
+from workers.unlearning.tap import find_tap
+from workers.zoo import digits_cnn
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """Samples that lie in memory."""
+
+    inputs: Tensor
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batch(self, positions: Tensor) -> Tensor:
+        return self.inputs[positions]
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Images; the true labels are for the tests' own eyes. The first 40 have been mislabelled."""
+
+    parent: nn.Module
+    forgotten: Tensor
+    remaining: Tensor
+    holdout: Tensor
+    given: Tensor
+    true: Tensor
+
+    def problem(self, **changes: object) -> Problem:
+        """The unlearning problem, with what a test wants otherwise."""
+        values: dict[str, object] = {
+            "model": self.parent,
+            "tap": find_tap(self.parent, self.remaining[:2]),
+            "remaining": Tensors(self.remaining),
+            "forgotten": Tensors(self.forgotten),
+            "holdout": Tensors(self.holdout),
+            "device": torch.device("cpu"),
+            "seed": 7,
+            "min_agreement": 0.97,
+        }
+        return Problem(**(values | changes))  # type: ignore[arg-type]
+
+
+def samples(inputs: Tensor) -> Samples:
+    return Tensors(inputs)
+
+
+def memorised() -> Digits:
+    """Train the network, on one thread, the same each time."""
+    data = load_digits()
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(len(data.images), generator=generator)
+    images = torch.tensor(data.images, dtype=torch.float32).unsqueeze(1)[order] / 16.0
+    labels = torch.tensor(data.target)[order]
+    train, given = images[:1000], labels[:1000].clone()
+    given[:40] = (given[:40] + torch.randint(1, 10, (40,), generator=generator)) % 10
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = digits_cnn()
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    for _ in range(80):
+        for rows in torch.split(torch.randperm(1000, generator=generator), 64):
+            optimizer.zero_grad()
+            loss = functional.cross_entropy(model(train[rows]), given[rows])
+            torch.autograd.backward(loss)
+            optimizer.step()
+    model.zero_grad()
+    return Digits(model, train[:40], train[40:], images[1000:], given[:40], labels[:40])

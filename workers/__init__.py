@@ -1,0 +1,1 @@
+"""The workers: supervisors that talk to the database, and runners that compute."""

@@ -1,0 +1,49 @@
+"""The Celery application of the workers: `celery -A workers.app worker -P threads -c 1 -Q gpu`.
+
+A worker is a supervisor only. It imports no torch: each run computes in a process of its own.
+"""
+
+from typing import Any
+
+import structlog
+from celery.signals import setup_logging, worker_init, worker_shutting_down
+
+from service.core.errors import ConfigurationError
+from service.core.logging import configure_logging
+from service.core.messages import celery_app
+from workers import context, supervision, workspace
+
+log = structlog.get_logger(__name__)
+
+
+def broker_url() -> str:
+    url = context.settings().redis_url
+    if url is None:
+        raise ConfigurationError("Set UNLEARND_REDIS_URL, or run `unlearnd up`.")
+    return url
+
+
+app = celery_app(context.settings(), broker_url())
+app.conf.include = [
+    "workers.tasks.index_dataset",
+    "workers.tasks.run_job",
+    "workers.tasks.validate_model",
+]
+
+
+@setup_logging.connect
+def log_our_way(**_: Any) -> None:
+    configure_logging(context.settings().log_level, process="worker")
+
+
+@worker_init.connect
+def sweep_scratch(**_: Any) -> None:
+    log_our_way()  # Celery sets up logging only after this signal.
+    swept = workspace.sweep(context.settings())
+    if swept:
+        log.warning("removed the scratch space of runs whose worker was killed", runs=swept)
+
+
+@worker_shutting_down.connect
+def give_work_back(**_: Any) -> None:
+    supervision.stopping.set()

@@ -1,0 +1,1 @@
+"""Reading datasets: Parquet files at fsspec URLs, streamed."""

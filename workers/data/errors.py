@@ -1,0 +1,5 @@
+"""What can be wrong with a dataset."""
+
+
+class DatasetError(ValueError):
+    """The files are not what was registered. The message names no sample."""

@@ -1,0 +1,30 @@
+"""How far a model still answers as its parent did. Labels are not needed for it."""
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def agreement(parent: Tensor, candidate: Tensor) -> float:
+    """Logits (n, k) twice -> the share of samples with the same most likely class."""
+    return float((parent.argmax(dim=1) == candidate.argmax(dim=1)).double().mean())
+
+
+def divergence(parent: Tensor, candidate: Tensor) -> float:
+    """Logits (n, k) twice -> the mean of KL(parent || candidate) of the softmaxes, in nats."""
+    mean = functional.kl_div(
+        functional.log_softmax(candidate.double(), dim=1),
+        functional.log_softmax(parent.double(), dim=1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    return max(0.0, float(mean))
+
+
+def holdout_floor(min_agreement: float, forgotten: int, remaining: int) -> float:
+    """The smallest agreement on held-out samples that counts as utility kept.
+
+    Forgetting may rightly change held-out predictions: a model that was retrained without a share
+    of its data differs from its parent on held-out data, most of all where that share was wrong.
+    So the floor for the remaining data is lowered by the share that was forgotten.
+    """
+    return max(0.0, min_agreement - forgotten / (forgotten + remaining))

@@ -1,0 +1,33 @@
+"""The gate: may a candidate be published without a person looking at it?"""
+
+from dataclasses import dataclass
+
+from workers.evaluation.agreement import holdout_floor
+from workers.evaluation.audit import AuditReport
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The decision, and one sentence for every check that failed."""
+
+    passed: bool
+    reasons: tuple[str, ...]
+
+
+def decide(report: AuditReport, min_agreement: float) -> Verdict:
+    """Pass if the candidate still predicts what its parent predicts.
+
+    On remaining data the floor is `min_agreement`; on held-out data it is lower by the share of
+    the data that was forgotten, because forgetting may rightly change those predictions. How well
+    was forgotten does not decide: with honest figures it belongs in the report.
+    """
+    checks = [("remaining", report.remaining.agreement, min_agreement)]
+    if report.holdout is not None:
+        floor = holdout_floor(min_agreement, report.forgotten.size, report.remaining.size)
+        checks.append(("held-out", report.holdout.agreement, floor))
+    reasons = tuple(
+        f"Agreement with the parent on {name} data is {found:.4f}; at least {floor:.4f} is wanted."
+        for name, found, floor in checks
+        if found < floor
+    )
+    return Verdict(not reasons, reasons)

@@ -1,0 +1,143 @@
+"""The indexing of a dataset, from the worker's side."""
+
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+from psycopg import Cursor, sql
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from service.core import events
+from service.core.db import clock_now
+from service.core.tables import Dataset, DatasetState
+from workers.data.errors import DatasetError
+from workers.data.index import OFFENDERS_NAMED, Chunk, offenders
+from workers.lifecycle import leases
+
+CSV = pa_csv.WriteOptions(include_header=False, quoting_style="all_valid")
+
+
+@dataclass(frozen=True)
+class ClaimedDataset:
+    id: int
+    fence: int
+    attempt: int
+    dataset: Dataset
+
+    @property
+    def partition(self) -> str:
+        return f"samples_{self.id}"
+
+
+def claim(session: Session, dataset_id: int, owner: str, seconds: float) -> ClaimedDataset | None:
+    waits = Dataset.state == DatasetState.INDEXING
+    dataset = leases.claim_idle(session, Dataset, Dataset.id == dataset_id, waits, owner, seconds)
+    if dataset is None:
+        return None
+    session.refresh(dataset)
+    return ClaimedDataset(dataset.id, dataset.fence, dataset.attempt, dataset)
+
+
+def renew(session: Session, claimed: ClaimedDataset, seconds: float) -> None:
+    leases.renew(session, Dataset, Dataset.id == claimed.id, claimed.fence, seconds)
+
+
+def store_index(
+    session: Session, claimed: ClaimedDataset, chunks: Iterable[Chunk], tell: Callable[[int], None]
+) -> int:
+    """Write all samples into a partition of their own, and attach it; returns their number.
+
+    All of it is this one transaction, so an index is there whole or not at all. `tell` gets the
+    number of rows so far.
+
+    Raises:
+        DatasetError: an ID comes twice; the message names the first rows.
+    """
+    partition = claimed.partition
+    # The key is built after the rows are in, which is several times faster than keeping it.
+    session.execute(text(f"CREATE TABLE {partition} (LIKE samples)"))
+    session.execute(text(f"ALTER TABLE {partition} ALTER dataset_id SET DEFAULT {claimed.id:d}"))
+    rows = _copy(session, partition, chunks, tell)
+    try:
+        with session.begin_nested():
+            session.execute(
+                text(
+                    f"ALTER TABLE {partition} ADD PRIMARY KEY (dataset_id, sample_id), "
+                    f"ADD CONSTRAINT one_dataset CHECK (dataset_id = {claimed.id:d})"
+                )
+            )
+    except IntegrityError:
+        # PostgreSQL's own text quotes the ID.
+        raise DatasetError(_repeated(session, partition)) from None
+    session.execute(
+        text(f"ALTER TABLE samples ATTACH PARTITION {partition} FOR VALUES IN ({claimed.id:d})")
+    )
+    return rows
+
+
+def _copy(
+    session: Session, partition: str, chunks: Iterable[Chunk], tell: Callable[[int], None]
+) -> int:
+    rows = 0
+    connection: Any = session.connection().connection.driver_connection
+    cursor: Cursor[Any]
+    into = sql.SQL("COPY {} (sample_id, row_position) FROM STDIN (FORMAT csv)")
+    with connection.cursor() as cursor, cursor.copy(into.format(sql.Identifier(partition))) as copy:
+        for chunk in chunks:
+            positions = pa.array(range(chunk.first_row, chunk.first_row + len(chunk.ids)))
+            table = pa.table({"sample_id": chunk.ids, "row_position": positions})
+            buffer = io.BytesIO()
+            pa_csv.write_csv(table, buffer, CSV)
+            copy.write(buffer.getbuffer())
+            rows += len(chunk.ids)
+            tell(rows)
+    return rows
+
+
+def _repeated(session: Session, partition: str) -> str:
+    query = text(
+        f"SELECT row_position FROM (SELECT row_position, count(*) OVER (PARTITION BY sample_id) AS "  # noqa: S608
+        f"n FROM {partition}) AS counted WHERE n > 1 ORDER BY row_position LIMIT :most"
+    )
+    rows = session.scalars(query, {"most": OFFENDERS_NAMED + 1}).all()
+    return offenders(list(rows), "has an ID that another row has as well")
+
+
+def accept(
+    session: Session,
+    claimed: ClaimedDataset,
+    rows: int,
+    files: list[dict[str, Any]],
+    holdout_files: list[dict[str, Any]] | None,
+) -> None:
+    dataset = leases.lock_owned(session, Dataset, Dataset.id, claimed.id, claimed.fence)
+    dataset.rows, dataset.files = rows, files
+    if holdout_files is not None:
+        dataset.holdout_files = holdout_files
+        dataset.holdout_rows = sum(file["rows"] for file in holdout_files)
+    dataset.move_to(DatasetState.READY)
+    dataset.indexed_at = clock_now
+    leases.release(dataset)
+    events.record(session, "dataset.ready", dataset_id=dataset.id, rows=rows)
+
+
+def refuse(session: Session, claimed: ClaimedDataset, reason: str) -> None:
+    dataset = leases.lock_owned(session, Dataset, Dataset.id, claimed.id, claimed.fence)
+    dataset.move_to(DatasetState.INVALID)
+    dataset.reason = reason
+    leases.release(dataset)
+    events.record(session, "dataset.invalid", dataset_id=dataset.id, reason=reason)
+
+
+def put_back(session: Session, claimed: ClaimedDataset, reason: str, max_attempts: int) -> None:
+    if claimed.attempt >= max_attempts:
+        refuse(session, claimed, f"{reason} It was tried {claimed.attempt} times.")
+        return
+    dataset = leases.lock_owned(session, Dataset, Dataset.id, claimed.id, claimed.fence)
+    leases.release(dataset)
+    dataset.rung_at = None

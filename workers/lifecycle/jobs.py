@@ -1,0 +1,200 @@
+"""The life of an unlearning job, from the worker's side."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from service.core import attempts, clock, events, publication
+from service.core.db import clock_now
+from service.core.policy import Policy
+from service.core.tables import (
+    Dataset,
+    DeletionRequest,
+    Job,
+    JobPhase,
+    JobState,
+    Model,
+    ModelVersion,
+    RequestState,
+)
+from workers.lifecycle import leases
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ClaimedJob:
+    """A job that this worker owns, with the rows that say what to do. They are read-only here."""
+
+    id: UUID
+    fence: int
+    attempt: int
+    job: Job
+    model: Model
+    parent: ModelVersion
+    dataset: Dataset
+    policy: Policy
+
+
+@dataclass(frozen=True)
+class ForgetSet:
+    """Row positions, and a commitment that only the holder of the job's salt can open."""
+
+    forgotten: Rows
+    excluded: Rows
+    commitment: str
+
+
+def claim(session: Session, job_id: UUID, owner: str, seconds: float) -> ClaimedJob | None:
+    """Take a queued job, and bring it up to the clock; None if it is not to be had now.
+
+    The dataset's row is locked while the clock is read, so that a request is either in this job
+    and can no longer be cancelled, or is not in it at all.
+    """
+    ready = or_(Job.run_after.is_(None), Job.run_after <= clock_now)
+    job = session.scalar(
+        select(Job)
+        .where(Job.id == job_id, Job.state == JobState.QUEUED, ready)
+        .with_for_update(skip_locked=True)
+    )
+    if job is None or job.model.paused:
+        return None
+    # What its last job failed is this one's now. Models are locked before datasets everywhere.
+    model = publication.lock_model(session, job.model_id)
+    model.held_tv = model.failed_tv = 0
+    dataset_id = model.dataset_id
+    job.tv = clock.read(session, dataset_id, lock=True)
+    parent = clock.head(session, job.model_id)
+    if parent is None:
+        raise RuntimeError(f"Model {job.model_id} has no published version.")
+    job.parent, job.parent_tv = parent, parent.tv
+    if session.scalar(clock.waiting_since(dataset_id, parent.tv)) is None:
+        job.move_to(JobState.CANCELLED)
+        attempts.close(job, "All its requests were cancelled: there is nothing to unlearn.")
+        events.record_job(session, "job.cancelled", job)
+        return None
+    job.move_to(JobState.RUNNING)
+    leases.take(job, owner, seconds)
+    job.phase, job.progress, job.metrics = JobPhase.LOADING, 0.0, []
+    job.started_at = job.heartbeat_at = clock_now
+    begin_requests(session, dataset_id, after=job.parent_tv, upto=job.tv)
+    events.record_job(session, "job.started", job, tv=job.tv, parent_version=parent.number)
+    session.flush()
+    session.refresh(job)
+    return ClaimedJob(
+        id=job.id,
+        fence=job.fence,
+        attempt=job.attempt,
+        job=job,
+        model=job.model,
+        parent=parent,
+        dataset=job.model.dataset,
+        policy=Policy.model_validate(job.model.policy),
+    )
+
+
+def begin_requests(session: Session, dataset_id: int, *, after: int, upto: int) -> None:
+    """The requests that a job serves are being processed, also those that failed before."""
+    waiting = (RequestState.STAGED, RequestState.FAILED, RequestState.PARTIALLY_COMPLETED)
+    requests = session.scalars(
+        select(DeletionRequest)
+        .where(
+            DeletionRequest.dataset_id == dataset_id,
+            DeletionRequest.tv > after,
+            DeletionRequest.tv <= upto,
+            DeletionRequest.state.in_(waiting),
+        )
+        .order_by(DeletionRequest.tv, DeletionRequest.id)
+        .with_for_update()
+    )
+    for request in requests:
+        request.move_to(RequestState.PROCESSING)
+
+
+def read_forget_set(session: Session, claimed: ClaimedJob) -> ForgetSet:
+    """What the job forgets, and what no training may read. Sample IDs go no further than here."""
+    job, dataset_id = claimed.job, claimed.dataset.id
+    seal = hmac.new(job.commitment_salt, digestmod=hashlib.sha256)
+
+    def rows() -> Any:
+        for sample_id, row in clock.forget_set(
+            session, dataset_id, after=job.parent_tv, upto=job.tv
+        ):
+            encoded = sample_id.encode()
+            seal.update(len(encoded).to_bytes(4, "little") + encoded)
+            yield row
+
+    forgotten = np.fromiter(rows(), dtype=np.int64)
+    excluded = np.fromiter(clock.excluded_rows(session, dataset_id, upto=job.tv), dtype=np.int64)
+    return ForgetSet(np.sort(forgotten), np.sort(excluded), seal.hexdigest())
+
+
+@dataclass(frozen=True)
+class Beat:
+    """What a worker tells of a running job."""
+
+    phase: JobPhase
+    progress: float
+    metrics: list[dict[str, Any]] | None
+
+
+def heartbeat(session: Session, claimed: ClaimedJob, beat: Beat, seconds: float) -> bool:
+    """Keep the lease and store progress; whether somebody wants the job to stop.
+
+    Raises:
+        LeaseLostError: another worker has it, or it is over.
+    """
+    values: dict[str, Any] = {
+        "phase": beat.phase,
+        "progress": beat.progress,
+        "heartbeat_at": clock_now,
+    }
+    if beat.metrics is not None:
+        values["metrics"] = beat.metrics
+    leases.renew(session, Job, Job.id == claimed.id, claimed.fence, seconds, **values)
+    cancel = session.scalars(select(Job.cancel_requested_at).where(Job.id == claimed.id)).one()
+    return cancel is not None
+
+
+def lock(session: Session, claimed: ClaimedJob) -> Job:
+    """The job, locked, if it is still this worker's.
+
+    Raises:
+        LeaseLostError: it is not.
+    """
+    return leases.lock_owned(session, Job, Job.id, claimed.id, claimed.fence)
+
+
+def put_back(session: Session, claimed: ClaimedJob, reason: str, max_attempts: int) -> None:
+    """This attempt came to nothing: try again later, or give up after the last one."""
+    attempts.put_back(session, lock(session, claimed), reason, max_attempts=max_attempts)
+
+
+def give_back(session: Session, claimed: ClaimedJob) -> None:
+    """The worker is shutting down: queue the job again, and do not count the attempt."""
+    job = lock(session, claimed)
+    job.attempt -= 1
+    leases.release(job)
+    job.move_to(JobState.QUEUED)
+    job.phase, job.progress, job.metrics, job.rung_at = None, 0.0, [], None
+    events.record_job(session, "job.requeued", job, reason="The worker was shut down.")
+
+
+def fail(session: Session, claimed: ClaimedJob, reason: str) -> None:
+    """Another attempt would end alike."""
+    attempts.fail(session, lock(session, claimed), reason)
+
+
+def cancel(session: Session, claimed: ClaimedJob) -> None:
+    job = lock(session, claimed)
+    job.move_to(JobState.CANCELLED)
+    attempts.close(job, "Cancelled by request.")
+    job.model.held_tv = job.tv
+    events.record_job(session, "job.cancelled", job)

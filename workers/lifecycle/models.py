@@ -1,0 +1,72 @@
+"""The validation of a registered model, from the worker's side."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from service.core import completion, events
+from service.core.tables import Dataset, Model, ModelState
+from workers.lifecycle import leases
+from workers.lifecycle.publishing import first_version
+from workers.plan import Written
+
+
+@dataclass(frozen=True)
+class ClaimedModel:
+    id: int
+    fence: int
+    attempt: int
+    model: Model
+    dataset: Dataset
+
+
+def claim(session: Session, model_id: int, owner: str, seconds: float) -> ClaimedModel | None:
+    waits = Model.state == ModelState.VALIDATING
+    model = leases.claim_idle(session, Model, Model.id == model_id, waits, owner, seconds)
+    if model is None:
+        return None
+    session.refresh(model)
+    return ClaimedModel(model.id, model.fence, model.attempt, model, model.dataset)
+
+
+def renew(session: Session, claimed: ClaimedModel, seconds: float) -> None:
+    leases.renew(session, Model, Model.id == claimed.id, claimed.fence, seconds)
+
+
+def accept(session: Session, claimed: ClaimedModel, written: Written) -> None:
+    """Make version 1 and the alias. A model that is behind its dataset's clock is due at once."""
+    model = leases.lock_owned(session, Model, Model.id, claimed.id, claimed.fence)
+    version = first_version(session, model, written)
+    model.move_to(ModelState.READY)
+    leases.release(model)
+    events.record(
+        session,
+        "model.ready",
+        dataset_id=model.dataset_id,
+        model_id=model.id,
+        version=version.number,
+        digest=version.digest,
+        tv=version.tv,
+    )
+    completion.settle(session, model.dataset_id)
+
+
+def refuse(session: Session, claimed: ClaimedModel, reason: str) -> None:
+    """The model cannot be used. Requests wait for it no longer."""
+    model = leases.lock_owned(session, Model, Model.id, claimed.id, claimed.fence)
+    model.move_to(ModelState.INVALID)
+    model.reason = reason
+    leases.release(model)
+    events.record(
+        session, "model.invalid", dataset_id=model.dataset_id, model_id=model.id, reason=reason
+    )
+    completion.settle(session, model.dataset_id)
+
+
+def put_back(session: Session, claimed: ClaimedModel, reason: str, max_attempts: int) -> None:
+    if claimed.attempt >= max_attempts:
+        refuse(session, claimed, f"{reason} It was tried {claimed.attempt} times.")
+        return
+    model = leases.lock_owned(session, Model, Model.id, claimed.id, claimed.fence)
+    leases.release(model)
+    model.rung_at = None

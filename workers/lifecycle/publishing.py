@@ -1,0 +1,98 @@
+"""From a finished run to a version: one transaction, behind the fence."""
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service.core import attempts, clock, events
+from service.core.db import clock_now
+from service.core.publication import CHAMPION, lock_model, point, promote
+from service.core.tables import (
+    Job,
+    JobState,
+    Model,
+    ModelVersion,
+    VersionState,
+)
+from workers.lifecycle.jobs import ClaimedJob, lock
+from workers.plan import Unlearned, Written
+
+
+class LineageError(RuntimeError):
+    """The model's head is not the version that the job started from."""
+
+
+def next_number(session: Session, model: Model) -> int:
+    """The number after the newest version's. The model's row must be locked."""
+    query = select(func.coalesce(func.max(ModelVersion.number), 0) + 1)
+    return session.scalars(query.where(ModelVersion.model_id == model.id)).one()
+
+
+def publish(session: Session, claimed: ClaimedJob, outcome: Unlearned) -> ModelVersion:
+    """Insert the version; if it passed, move the alias to it and complete the requests.
+
+    A version that did not pass waits in `staging` for review, and nothing else changes.
+
+    Raises:
+        LeaseLostError: the job is another worker's by now: it will publish, or has.
+        LineageError: somebody published in between.
+    """
+    job = lock(session, claimed)
+    model = lock_model(session, job.model_id)
+    parent = clock.head(session, model.id)
+    if parent is None or parent.id != job.parent_id:
+        raise LineageError(f"Job {job.id} started from a version that is not the head any more.")
+    good = outcome.passed and claimed.policy.auto_promote
+    version = ModelVersion(
+        model=model,
+        number=next_number(session, model),
+        parent=parent,
+        job_id=job.id,
+        digest=outcome.written.digest,
+        tv=job.tv,
+        state=VersionState.STAGING,
+        files=[file.model_dump() for file in outcome.written.files],
+        audit=outcome.audit,
+    )
+    session.add(version)
+    session.flush()
+    if good:
+        close_published(session, job, version)
+        promote(session, model, version)
+    else:
+        hold_for_review(session, job, model, version, outcome.reasons)
+    return version
+
+
+def close_published(session: Session, job: Job, version: ModelVersion) -> None:
+    job.move_to(JobState.PUBLISHED)
+    job.progress = 1.0
+    attempts.close(job, None)
+    events.record_job(session, "job.published", job, version=version.number)
+
+
+def hold_for_review(
+    session: Session, job: Job, model: Model, version: ModelVersion, reasons: list[str]
+) -> None:
+    job.move_to(JobState.NEEDS_REVIEW)
+    attempts.close(job, " ".join(reasons) or "The model's policy asks for approval.")
+    model.held_tv = job.tv
+    events.record_job(session, "job.needs_review", job, version=version.number, reason=job.reason)
+
+
+def first_version(session: Session, model: Model, written: Written) -> ModelVersion:
+    """Version 1: the model as it was registered."""
+    version = ModelVersion(
+        model=model,
+        number=next_number(session, model),
+        parent=None,
+        digest=written.digest,
+        tv=model.registered_tv,
+        state=VersionState.PUBLISHED,
+        published_at=clock_now,
+        files=[file.model_dump() for file in written.files],
+        audit=None,
+    )
+    session.add(version)
+    session.flush()
+    point(session, model, CHAMPION, version)
+    return version

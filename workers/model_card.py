@@ -1,0 +1,65 @@
+"""The `README.md` of a version: for people, and for tools that read its front matter."""
+
+from typing import Any
+
+HONESTY = (
+    "This says that unlearning was applied and what the audit measured. It does not say that the "
+    "samples are erased from the weights: no measurement can show that."
+)
+
+
+def of_import(model: str, tv: int) -> str:
+    """The card of version 1, which is the model as it was registered."""
+    return (
+        f"---\nlibrary_name: unlearnd\ntags:\n- unlearnd\n---\n\n# {model}, version 1\n\n"
+        "The model as it was registered. Nothing was unlearned from it here; its training obeyed "
+        f"the deletions up to tombstone clock {tv}.\n"
+    )
+
+
+def of_version(provenance: dict[str, Any]) -> str:
+    """The card of an unlearned version, from its `unlearning.json`."""
+    parent, audit = provenance["parent"], provenance["audit"]
+    front = [
+        "---",
+        f"base_model: {provenance['model']}@{parent['digest']}",
+        "base_model_relation: finetune",
+        "library_name: unlearnd",
+        "tags:",
+        "- unlearnd",
+        "- machine-unlearning",
+        "---",
+    ]
+    origin = (
+        f"Made from version {parent['version']} (`{parent['digest']}`) by the method "
+        f"`{provenance['method']['name']}`, which read no labels. "
+        f"{provenance['forgotten']['count']} samples were unlearned."
+    )
+    pointers = (
+        "`unlearning.json` holds the whole audit and all that is needed to repeat this run; "
+        "`manifest.json` holds the SHA-256 of every file."
+    )
+    title = f"# {provenance['model']}, unlearned up to tombstone clock {provenance['tv']}"
+    level = f"Audit level: **{audit['level']}**. {audit['statement']} {HONESTY}"
+    return "\n\n".join(["\n".join(front), title, origin, level, table(audit), pointers]) + "\n"
+
+
+def table(audit: dict[str, Any]) -> str:
+    """What the audit measured, as Markdown. An AUC of 0.5 tells members from others by chance."""
+    rows = ["| measured | parent | this version |", "| --- | --- | --- |"]
+    for name, attack in (audit["membership"] or {}).items():
+        before, after = interval(attack["before"]), interval(attack["after"])
+        rows.append(f"| membership AUC by {name}, 95 % interval | {before} | {after} |")
+    for name in ("remaining", "holdout", "forgotten"):
+        measured = audit[name]
+        if measured is not None:
+            title = f"{name}, {measured['samples']} of {measured['size']} samples"
+            rows.append(f"| agreement with the parent: {title} | 1 | {measured['agreement']:.4f} |")
+            rows.append(f"| KL from the parent: {title} | 0 | {measured['kl']:.4g} |")
+    for what, reason in sorted(audit["not_measured"].items()):
+        rows.append(f"| {what} | not measured | {reason} |")
+    return "\n".join(rows)
+
+
+def interval(measured: dict[str, float]) -> str:
+    return f"{measured['auc']:.3f} ({measured['low']:.3f} to {measured['high']:.3f})"

@@ -1,0 +1,138 @@
+"""What a supervisor hands to a runner, and what the runner hands back: files in a directory.
+
+A runner knows no database. It gets row positions, never sample IDs.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PLAN = "plan.json"
+OUTCOME = "outcome.json"
+FORGOTTEN = "forgotten.npy"
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataFile(Frozen):
+    uri: str
+    rows: int
+    digest: str
+
+
+class DataPlan(Frozen):
+    """Where the inputs lie. There is no label column in it, so none can be read."""
+
+    files: list[DataFile]
+    holdout_files: list[DataFile]
+    id_column: str
+    column: str
+    shape: list[int]
+    scale: float | None
+
+
+class Architecture(Frozen):
+    kind: Literal["module"]
+    factory: str
+    kwargs: dict[str, Any]
+
+
+class Lineage(Frozen):
+    """What `unlearning.json` says about where a version comes from."""
+
+    model: str
+    job_id: str
+    parent_version: int
+    parent_digest: str
+    parent_tv: int
+    tv: int
+    forgotten: int
+    commitment: str
+
+
+class ValidatePlan(Frozen):
+    """Check a registered model on one batch, and import it as version 1."""
+
+    kind: Literal["validate"] = "validate"
+    model: str
+    source_uri: str
+    architecture: Architecture
+    module: str
+    method: str
+    parameters: dict[str, Any]
+    min_agreement: float
+    tv: int
+    data: DataPlan
+    staging: Path
+
+
+class UnlearnPlan(Frozen):
+    """Unlearn what `FORGOTTEN` lists, from the version in `parent`.
+
+    `FORGOTTEN` holds the row positions of the forget set. `excluded` names the file of all rows
+    that no training may read: these and what earlier versions forgot.
+    """
+
+    kind: Literal["unlearn"] = "unlearn"
+    lineage: Lineage
+    parent: Path
+    architecture: Architecture
+    module: str
+    method: str
+    parameters: dict[str, Any]
+    min_agreement: float
+    seed: int
+    device: Literal["auto", "cpu", "cuda"]
+    data: DataPlan
+    excluded: str = "excluded.npy"
+    staging: Path
+
+
+Plan = Annotated[ValidatePlan | UnlearnPlan, Field(discriminator="kind")]
+
+
+class WrittenFile(Frozen):
+    path: str
+    bytes: int
+    sha256: str
+
+
+class Written(Frozen):
+    """A finished version in its staging directory."""
+
+    digest: str
+    files: list[WrittenFile]
+
+
+class Validated(Frozen):
+    kind: Literal["validated"] = "validated"
+    written: Written
+
+
+class Unlearned(Frozen):
+    kind: Literal["unlearned"] = "unlearned"
+    written: Written
+    audit: dict[str, Any]
+    passed: bool
+    reasons: list[str]
+
+
+class Refused(Frozen):
+    """The run cannot succeed, however often it is tried."""
+
+    kind: Literal["refused"] = "refused"
+    reason: str
+
+
+Outcome = Annotated[Validated | Unlearned | Refused, Field(discriminator="kind")]
+
+
+class ProgressLine(Frozen):
+    """One line on a runner's standard output."""
+
+    phase: Literal["loading", "embedding", "modelling", "unlearning", "auditing", "publishing"]
+    fraction: float
+    metrics: dict[str, float] = Field(default_factory=dict)

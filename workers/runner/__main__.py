@@ -1,0 +1,55 @@
+"""Reads a plan, does it, and leaves an outcome beside it."""
+
+import ctypes
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from workers.plan import OUTCOME, PLAN, Outcome, Plan, ProgressLine, Refused, UnlearnPlan
+from workers.runner.progress import ProgressPipe
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with(parent: int) -> None:
+    """Be killed when the supervisor is, so that a dead worker's run cannot go on."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != parent:
+        sys.exit("The supervisor is gone.")
+
+
+def main(work_dir: Path) -> None:
+    # torch is imported here and not above: the supervisor's death must be noticed before.
+    from service.core.settings import Settings
+    from workers.runner.refusals import REFUSALS
+    from workers.runner.unlearn import unlearn
+    from workers.runner.validate import validate
+
+    pipe = ProgressPipe()
+    pipe.tell(ProgressLine(phase="loading", fraction=0))
+    text = (work_dir / PLAN).read_text(encoding="utf-8")
+    plan: Plan = TypeAdapter[Plan](Plan).validate_json(text)
+    settings = Settings()
+    outcome: Outcome
+    try:
+        if isinstance(plan, UnlearnPlan):
+            outcome = unlearn(plan, work_dir, settings, pipe.tell)
+        else:
+            outcome = validate(plan, work_dir, settings, pipe.tell)
+    except REFUSALS as error:
+        traceback.print_exc()
+        outcome = Refused(reason=str(error))
+    partial = work_dir / f"{OUTCOME}.partial"
+    partial.write_text(outcome.model_dump_json(), encoding="utf-8")
+    partial.rename(work_dir / OUTCOME)
+
+
+if __name__ == "__main__":
+    die_with(int(sys.argv[2]))
+    main(Path(sys.argv[1]))

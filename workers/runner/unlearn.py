@@ -1,0 +1,148 @@
+"""One unlearning run: plan, data, method, evaluation, artifact."""
+
+from collections.abc import Callable
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from service.core.settings import Settings
+from workers import model_card
+from workers.architectures import build
+from workers.artifacts import (
+    CARD,
+    PROVENANCE,
+    ArtifactError,
+    load_weights,
+    seal,
+    take_over,
+    verify,
+    write_json,
+    write_weights,
+)
+from workers.device import choose_device, cpu_threads, describe
+from workers.evaluation.audit import AuditReport, audit
+from workers.evaluation.gate import Verdict, decide
+from workers.plan import FORGOTTEN, ProgressLine, UnlearnPlan
+from workers.plan import Unlearned as UnlearnedOutcome
+from workers.runner.loading import Sets, load_sets
+from workers.seeding import seed_everything
+from workers.unlearning.base import Problem, Progress, Tap, Unlearned
+from workers.unlearning.registry import get_method
+from workers.unlearning.tap import find_tap
+
+Tell = Callable[[ProgressLine], None]
+EXAMPLES = 8
+
+
+def unlearn(plan: UnlearnPlan, work_dir: Path, settings: Settings, tell: Tell) -> UnlearnedOutcome:
+    """Unlearn, audit, and write the version into the staging directory.
+
+    Raises:
+        one of `workers.runner.refusals.REFUSALS`: another attempt would end alike.
+    """
+    device, threads = choose_device(plan.device), settings.threads or cpu_threads()
+    seed_everything(plan.seed, threads)
+    if verify(plan.parent) != plan.lineage.parent_digest:
+        raise ArtifactError("The parent's files are not those of the version that was published.")
+    sets = load_sets(
+        plan.data,
+        np.load(work_dir / FORGOTTEN, allow_pickle=False),
+        np.load(work_dir / plan.excluded, allow_pickle=False),
+        work_dir,
+    )
+    parent = build(plan.architecture, settings).eval()
+    load_weights(parent, plan.parent)
+    parent.to(device)
+    tap = find_tap(
+        parent, sets.remaining.batch(torch.arange(min(EXAMPLES, len(sets.remaining)))), plan.module
+    )
+    tell(ProgressLine(phase="loading", fraction=1))
+
+    unlearned = apply_method(plan, parent, tap, sets, device, tell)
+    tell(ProgressLine(phase="auditing", fraction=0))
+    report = audit(
+        parent,
+        unlearned.model,
+        tap,
+        remaining=sets.remaining,
+        forgotten=sets.forgotten,
+        holdout=sets.holdout,
+        device=device,
+        seed=plan.seed,
+        min_agreement=plan.min_agreement,
+        done=lambda fraction: tell(ProgressLine(phase="auditing", fraction=fraction)),
+    )
+    verdict = decide(report, plan.min_agreement)
+    tell(ProgressLine(phase="publishing", fraction=0))
+    return write(plan, unlearned, tap, report, verdict, describe(device) | {"threads": threads})
+
+
+def apply_method(
+    plan: UnlearnPlan, parent: nn.Module, tap: Tap, sets: Sets, device: torch.device, tell: Tell
+) -> Unlearned:
+    def report(progress: Progress) -> None:
+        metrics = {name: float(value) for name, value in progress.metrics.items()}
+        tell(ProgressLine(phase=progress.phase, fraction=progress.fraction, metrics=metrics))
+
+    problem = Problem(
+        model=parent,
+        tap=tap,
+        remaining=sets.remaining,
+        forgotten=sets.forgotten,
+        holdout=sets.holdout,
+        device=device,
+        seed=plan.seed,
+        min_agreement=plan.min_agreement,
+        parameters=plan.parameters,
+    )
+    return get_method(plan.method).unlearn(problem, report)
+
+
+def write(
+    plan: UnlearnPlan,
+    unlearned: Unlearned,
+    tap: Tap,
+    report: AuditReport,
+    verdict: Verdict,
+    device: dict[str, Any],
+) -> UnlearnedOutcome:
+    lineage, measured = plan.lineage, report.to_dict()
+    provenance = {
+        "model": lineage.model,
+        "job_id": lineage.job_id,
+        "parent": {"version": lineage.parent_version, "digest": lineage.parent_digest},
+        "parent_tv": lineage.parent_tv,
+        "tv": lineage.tv,
+        "forgotten": {"count": lineage.forgotten, "commitment": lineage.commitment},
+        "method": {
+            "name": unlearned.method,
+            "parameters": dict(unlearned.parameters),
+            "summary": dict(unlearned.summary),
+        },
+        "architecture": plan.architecture.model_dump(),
+        "representation": {"module": tap.module, "side": tap.side},
+        "seed": plan.seed,
+        "device": device,
+        "code": {"unlearnd": package_version("unlearnd")},
+        "audit": measured,
+        "gate": {
+            "min_agreement": plan.min_agreement,
+            "passed": verdict.passed,
+            "reasons": list(verdict.reasons),
+        },
+    }
+    take_over(plan.parent, plan.staging)
+    write_weights(unlearned.model, plan.parent, plan.staging)
+    write_json(plan.staging / PROVENANCE, provenance)
+    card = model_card.of_version(provenance)
+    (plan.staging / CARD).write_text(card, encoding="utf-8")
+    return UnlearnedOutcome(
+        written=seal(plan.staging),
+        audit=measured,
+        passed=verdict.passed,
+        reasons=list(verdict.reasons),
+    )

@@ -1,0 +1,107 @@
+"""Check a registered model on one batch, and write version 1."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from service.core.settings import Settings
+from workers import model_card
+from workers.architectures import ArchitectureError, build
+from workers.artifacts import CARD, CONFIG, PROVENANCE, load_weights, seal, take_over, write_json
+from workers.artifacts import WEIGHTS as WEIGHTS_FILE
+from workers.data.arrays import to_numpy
+from workers.data.parquet import batches, open_parquet
+from workers.plan import DataPlan, ProgressLine, Validated, ValidatePlan
+from workers.runner.fetching import fetch_model
+from workers.runner.loading import spec_of
+from workers.unlearning.base import Tap
+from workers.unlearning.registry import get_method
+from workers.unlearning.tap import TapError, Tapped, find_tap
+
+BATCH = 8
+
+
+def validate(
+    plan: ValidatePlan,
+    work_dir: Path,
+    settings: Settings,
+    tell: Callable[[ProgressLine], None],
+) -> Validated:
+    """Fetch the files, run one batch through the network, and import it unchanged.
+
+    Raises:
+        one of `workers.runner.refusals.REFUSALS`: what was registered cannot work.
+    """
+    get_method(plan.method).check(plan.parameters)
+    source = work_dir / "source"
+    source.mkdir()
+    fetch_model(plan.source_uri, source)
+    tell(ProgressLine(phase="loading", fraction=0.5))
+
+    model = build(plan.architecture, settings).eval()
+    load_weights(model, source)
+    inputs = first_batch(plan.data)
+    tap, representation, logits = try_model(model, inputs, plan.module)
+    tell(ProgressLine(phase="publishing", fraction=0))
+
+    take_over(source, plan.staging)
+    (plan.staging / WEIGHTS_FILE).write_bytes((source / WEIGHTS_FILE).read_bytes())
+    if not (plan.staging / CONFIG).exists():
+        write_json(plan.staging / CONFIG, {"architecture": plan.architecture.model_dump()})
+    card = source / CARD
+    text = card.read_text("utf-8") if card.is_file() else model_card.of_import(plan.model, plan.tv)
+    (plan.staging / CARD).write_text(text, encoding="utf-8")
+    provenance = {
+        "model": plan.model,
+        "parent": None,
+        "tv": plan.tv,
+        "architecture": plan.architecture.model_dump(),
+        "representation": {
+            "module": tap.module,
+            "side": tap.side,
+            "width": representation.shape[1],
+        },
+        "classes": logits.shape[1],
+        "inputs": {"column": plan.data.column, "shape": plan.data.shape, "scale": plan.data.scale},
+    }
+    write_json(plan.staging / PROVENANCE, provenance)
+    return Validated(written=seal(plan.staging))
+
+
+def try_model(
+    model: nn.Module, inputs: torch.Tensor, module: str
+) -> tuple[Tap, torch.Tensor, torch.Tensor]:
+    """Where the representation is, and one batch of it (b, d) and of the logits (b, k).
+
+    Raises:
+        TapError: they cannot be found, or have another form.
+        ArchitectureError: the model fails on the batch, or answers with what is not finite.
+    """
+    try:
+        tap = find_tap(model, inputs, module)
+        with torch.no_grad(), Tapped(model, tap) as tapped:
+            representation, logits = tapped(inputs)
+    except TapError:
+        raise
+    except Exception as error:
+        raise ArchitectureError(
+            f"The model fails on inputs of shape {list(inputs.shape)}: {error}"
+        ) from error
+    if not (representation.isfinite().all() and logits.isfinite().all()):
+        raise ArchitectureError(
+            "The model answers the first batch with numbers that are not finite."
+        )
+    return tap, representation, logits
+
+
+def first_batch(data: DataPlan) -> torch.Tensor:
+    """The first rows of the dataset, as the model will see them."""
+    spec = spec_of(data)
+    file = next(file for file in data.files if file.rows)
+    with open_parquet(file.uri) as parquet:
+        batch = next(batches(parquet, [spec.column], BATCH))
+        numbers = to_numpy(batch.column(spec.column), spec, file.uri, 0)
+    inputs = torch.from_numpy(numbers.astype("float32"))
+    return inputs if spec.scale is None else inputs.mul_(spec.scale)

@@ -1,0 +1,1 @@
+"""One file a task: message in, claim, do, and the outcome recorded."""

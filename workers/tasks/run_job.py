@@ -1,0 +1,130 @@
+"""Run one unlearning job."""
+
+from typing import Any
+
+import numpy as np
+import structlog
+
+from service.core.messages import RunJob
+from service.core.tables import JobPhase
+from workers import context, supervision
+from workers.app import app
+from workers.lifecycle import jobs, publishing
+from workers.lifecycle.jobs import Beat, ClaimedJob, ForgetSet
+from workers.lifecycle.leases import LeaseLostError
+from workers.plan import FORGOTTEN, Lineage, Outcome, Refused, Unlearned, UnlearnPlan
+from workers.progress import RunProgress
+from workers.supervision import CancelledError, RunFailedError, ShutdownError
+from workers.tasks.planning import architecture_of, data_plan_of
+from workers.workspace import Workspace, workspace
+
+log = structlog.get_logger(__name__)
+
+
+@app.task(name=RunJob.task)
+def run_job(body: dict[str, Any]) -> None:
+    """Claim, unlearn, publish. Delivered twice, it still publishes once.
+
+    No transaction stays open while the run computes. A worker that is killed half-way leaves the
+    job running without heartbeats, and a dispatcher queues it again.
+    """
+    job_id = RunJob.model_validate(body).job_id
+    settings = context.settings()
+    with context.database().unit_of_work() as session:
+        claimed = jobs.claim(session, job_id, context.owner(), settings.lease_seconds)
+    if claimed is None:
+        return
+    with structlog.contextvars.bound_contextvars(job_id=str(job_id), fence=claimed.fence):
+        log.info("job started", model=claimed.model.name, tv=claimed.job.tv)
+        try:
+            with workspace(settings, f"job-{job_id}.{claimed.fence}") as space:
+                attempt(claimed, space)
+        except LeaseLostError as error:
+            log.warning("the job is not ours any more", reason=str(error))
+
+
+def attempt(claimed: ClaimedJob, space: Workspace) -> None:
+    """One attempt, whatever it comes to.
+
+    Raises:
+        LeaseLostError: the job went to somebody else meanwhile; nothing was recorded.
+    """
+    settings, database = context.settings(), context.database()
+
+    def heartbeat(progress: RunProgress) -> bool:
+        beat = Beat(progress.phase, progress.overall, list(progress.metrics))
+        with database.unit_of_work() as session:
+            return jobs.heartbeat(session, claimed, beat, settings.lease_seconds)
+
+    try:
+        plan = prepare(claimed, space)
+        outcome = supervision.run(plan, space.path, settings, heartbeat)
+    except (RunFailedError, OSError) as error:
+        log.warning("attempt failed", reason=type(error).__name__)
+        reason = str(error) if isinstance(error, RunFailedError) else f"{error.strerror}."
+        with database.unit_of_work() as session:
+            jobs.put_back(session, claimed, reason, settings.max_attempts)
+    except CancelledError:
+        with database.unit_of_work() as session:
+            jobs.cancel(session, claimed)
+    except ShutdownError:
+        with database.unit_of_work() as session:
+            jobs.give_back(session, claimed)
+    else:
+        conclude(claimed, space, outcome)
+
+
+def prepare(claimed: ClaimedJob, space: Workspace) -> UnlearnPlan:
+    """Write the forget set to the scratch space, and say what is to be done with it."""
+    with context.database().unit_of_work() as session:
+        forget_set = jobs.read_forget_set(session, claimed)
+    plan = plan_of(claimed, forget_set, space)
+    np.save(space.path / FORGOTTEN, forget_set.forgotten)
+    np.save(space.path / plan.excluded, forget_set.excluded)
+    return plan
+
+
+def plan_of(claimed: ClaimedJob, forget_set: ForgetSet, space: Workspace) -> UnlearnPlan:
+    job, model, parent = claimed.job, claimed.model, claimed.parent
+    return UnlearnPlan(
+        lineage=Lineage(
+            model=model.name,
+            job_id=str(job.id),
+            parent_version=parent.number,
+            parent_digest=parent.digest,
+            parent_tv=job.parent_tv,
+            tv=job.tv,
+            forgotten=len(forget_set.forgotten),
+            commitment=forget_set.commitment,
+        ),
+        parent=context.store().directory(model.name, parent.digest),
+        architecture=architecture_of(model),
+        module=model.representation["module"],
+        method=model.method,
+        parameters=model.method_parameters,
+        min_agreement=claimed.policy.min_agreement,
+        seed=job.seed,
+        device=context.settings().device,
+        data=data_plan_of(claimed.dataset),
+        staging=space.staging,
+    )
+
+
+def conclude(claimed: ClaimedJob, space: Workspace, outcome: Outcome) -> None:
+    """Publish what was made, or record why nothing was."""
+    settings, database = context.settings(), context.database()
+    if isinstance(outcome, Refused):
+        log.warning("job refused", reason=outcome.reason)
+        with database.unit_of_work() as session:
+            jobs.fail(session, claimed, outcome.reason)
+        return
+    if not isinstance(outcome, Unlearned):
+        raise TypeError(f"An unlearning run came back as {outcome.kind}.")
+    with database.unit_of_work() as session:
+        beat = Beat(JobPhase.PUBLISHING, 0.97, None)
+        jobs.heartbeat(session, claimed, beat, settings.lease_seconds)
+    # The files come first: a row without files would be a lie, files without a row are litter.
+    context.store().publish(space.staging, claimed.model.name, outcome.written.digest)
+    with database.unit_of_work() as session:
+        version = publishing.publish(session, claimed, outcome)
+    log.info("job ended", version=version.number, state=version.state, digest=version.digest)

@@ -1,0 +1,89 @@
+"""Check a registered model, and make version 1 of it."""
+
+from typing import Any
+
+import structlog
+
+from service.core.messages import ValidateModel
+from service.core.policy import Policy
+from workers import context, supervision
+from workers.app import app
+from workers.lifecycle import models
+from workers.lifecycle.leases import LeaseLostError
+from workers.lifecycle.models import ClaimedModel
+from workers.plan import Outcome, Refused, Validated, ValidatePlan
+from workers.progress import RunProgress
+from workers.supervision import RunFailedError, ShutdownError
+from workers.tasks.planning import architecture_of, data_plan_of
+from workers.workspace import Workspace, workspace
+
+log = structlog.get_logger(__name__)
+
+
+@app.task(name=ValidateModel.task)
+def validate_model(body: dict[str, Any]) -> None:
+    """Run one batch through a registered model; it becomes ready, or invalid with a reason."""
+    model_id = ValidateModel.model_validate(body).model_id
+    settings = context.settings()
+    with context.database().unit_of_work() as session:
+        claimed = models.claim(session, model_id, context.owner(), settings.lease_seconds)
+    if claimed is None:
+        return
+    try:
+        if claimed.attempt > settings.max_attempts:
+            with context.database().unit_of_work() as session:
+                models.refuse(session, claimed, "Its validation was cut short too often.")
+            return
+        with workspace(settings, f"model-{model_id}.{claimed.fence}") as space:
+            attempt(claimed, space)
+    except LeaseLostError as error:
+        log.warning("the model is not ours any more", model_id=model_id, reason=str(error))
+
+
+def attempt(claimed: ClaimedModel, space: Workspace) -> None:
+    settings, database = context.settings(), context.database()
+
+    def heartbeat(_progress: RunProgress) -> bool:
+        with database.unit_of_work() as session:
+            models.renew(session, claimed, settings.lease_seconds)
+        return False
+
+    try:
+        outcome = supervision.run(plan_of(claimed, space), space.path, settings, heartbeat)
+    except (RunFailedError, ShutdownError) as error:
+        log.warning("validation failed", model=claimed.model.name, reason=str(error))
+        with database.unit_of_work() as session:
+            models.put_back(session, claimed, str(error), settings.max_attempts)
+    else:
+        conclude(claimed, space, outcome)
+
+
+def plan_of(claimed: ClaimedModel, space: Workspace) -> ValidatePlan:
+    model = claimed.model
+    return ValidatePlan(
+        model=model.name,
+        source_uri=model.source_uri,
+        architecture=architecture_of(model),
+        module=model.representation["module"],
+        method=model.method,
+        parameters=model.method_parameters,
+        min_agreement=Policy.model_validate(model.policy).min_agreement,
+        tv=model.registered_tv,
+        data=data_plan_of(claimed.dataset),
+        staging=space.staging,
+    )
+
+
+def conclude(claimed: ClaimedModel, space: Workspace, outcome: Outcome) -> None:
+    database = context.database()
+    if isinstance(outcome, Refused):
+        log.warning("model refused", model=claimed.model.name, reason=outcome.reason)
+        with database.unit_of_work() as session:
+            models.refuse(session, claimed, outcome.reason)
+        return
+    if not isinstance(outcome, Validated):
+        raise TypeError(f"A validation came back as {outcome.kind}.")
+    context.store().publish(space.staging, claimed.model.name, outcome.written.digest)
+    with database.unit_of_work() as session:
+        models.accept(session, claimed, outcome.written)
+    log.info("model ready", model=claimed.model.name, digest=outcome.written.digest)

@@ -1,0 +1,102 @@
+"""What an unlearning method gets, gives back, and how it is found by name.
+
+Notation for tensor shapes, used in all of `workers.unlearning` and `workers.evaluation`:
+    b: batch size    n: samples in a set    d: width of the representation    k: classes
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class UnlearningError(RuntimeError):
+    """A run cannot go on. The message names no sample and holds no data."""
+
+
+class ParameterError(ValueError):
+    """A method has no such parameter, or a parameter may not have this value."""
+
+
+class Samples(Protocol):
+    """A finite set of unlabelled inputs, read by position. It may lie on disk."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, positions: Tensor) -> Tensor:
+        """The inputs at `positions` (b,) int64 -> (b, ...) float32, on the CPU."""
+        ...
+
+
+@dataclass(frozen=True)
+class Tap:
+    """Where in a network the representation is read: what enters or leaves `module`.
+
+    `module` is a dotted name as in `nn.Module.named_modules`.
+    """
+
+    module: str
+    side: Literal["input", "output"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One unlearning problem. It holds no labels, so no method can read any.
+
+    `min_agreement` (0 to 1) is the smallest share of remaining samples on which the unlearned
+    model must predict what its parent predicts. `parameters` are the method's own knobs.
+    """
+
+    model: nn.Module
+    tap: Tap
+    remaining: Samples
+    forgotten: Samples
+    holdout: Samples | None
+    device: torch.device
+    seed: int
+    min_agreement: float
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: `fraction` of the phase's work (0 to 1), and figures worth plotting."""
+
+    phase: Literal["embedding", "modelling", "unlearning"]
+    fraction: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Unlearned:
+    """The unlearned model, and what is needed to do the same again.
+
+    `parameters` are all the knobs as they were used, defaults included; `summary` says in plain
+    JSON what happened. Neither holds anything made from a sample's content.
+    """
+
+    model: nn.Module
+    method: str
+    parameters: Mapping[str, Any]
+    summary: Mapping[str, Any]
+
+
+class Method(Protocol):
+    """An unlearning method. `problem.model` is the parent: it must come back unchanged."""
+
+    name: str
+
+    def check(self, parameters: Mapping[str, Any]) -> None:
+        """Refuse parameters that `unlearn` would refuse, before anything is computed.
+
+        Raises:
+            ParameterError: a name is unknown, or a value has the wrong type or lies out of range.
+        """
+        ...
+
+    def unlearn(self, problem: Problem, report: Report) -> Unlearned: ...
