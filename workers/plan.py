@@ -41,7 +41,10 @@ class Architecture(Frozen):
 
 
 class Lineage(Frozen):
-    """What `unlearning.json` says about where a version comes from."""
+    """What `unlearning.json` says about where a version comes from.
+
+    `excluded_tv` is the clock at which the remaining samples were read.
+    """
 
     model: str
     job_id: str
@@ -49,6 +52,7 @@ class Lineage(Frozen):
     parent_digest: str
     parent_tv: int
     tv: int
+    excluded_tv: int
     forgotten: int
     commitment: str
 

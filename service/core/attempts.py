@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from service.core import completion, events
+from service.core import completion, events, publication
 from service.core.db import clock_now
 from service.core.tables import Job, JobState
 
@@ -26,10 +26,16 @@ def put_back(session: Session, job: Job, reason: str, *, max_attempts: int) -> N
 def fail(session: Session, job: Job, reason: str) -> None:
     """Give a job up. Its samples fall to the model's next job."""
     job.move_to(JobState.FAILED)
-    close(job, reason)
-    job.model.held_tv = job.model.failed_tv = job.tv
     events.record_job(session, "job.failed", job, reason=reason)
-    completion.settle(session, job.model.dataset_id)
+    give_up(session, job, reason)
+
+
+def give_up(session: Session, job: Job, reason: str) -> None:
+    """What failing and being cancelled have in common: the model makes no further try by itself."""
+    close(job, reason)
+    model = publication.lock_model(session, job.model_id)
+    model.held_tv = model.failed_tv = job.tv
+    completion.settle(session, model.dataset_id)
 
 
 def close(job: Job, reason: str | None) -> None:

@@ -13,6 +13,7 @@ taken last, for the increment and the commit only.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select, text
 from sqlalchemy.orm import Session
@@ -85,13 +86,7 @@ def stamp(session: Session, request: DeletionRequest) -> None:
     """
     session.flush()
     keys = {"dataset_id": request.dataset_id, "request_id": request.id}
-    stamped = session.connection().execute(STAMP, keys).rowcount
-    if stamped < request.staged:
-        # Somebody holds the others. A cancellation may have lifted them since: with the dataset's
-        # row none can begin, so whatever is free now is stamped, and whoever holds the rest stays.
-        read(session, request.dataset_id, lock=True)
-        stamped += session.connection().execute(STAMP, keys).rowcount
-        session.execute(MARK_ALREADY_DELETED, keys)
+    stamped = _stamp_or_mark(session, request, keys)
     held = request.staged - stamped
     if stamped:
         tv = session.scalar(TICK, keys | {"staged": stamped, "already_deleted": held})
@@ -102,6 +97,26 @@ def stamp(session: Session, request: DeletionRequest) -> None:
     request.staged, request.already_deleted = 0, held
     request.tv = session.scalar(HOLDERS_CLOCK, keys) or 0
     session.flush()
+
+
+def _stamp_or_mark(session: Session, request: DeletionRequest, keys: dict[str, Any]) -> int:
+    """Set what tombstones can be set and mark the samples that others hold; returns how many.
+
+    A sample whose holder is cancelled in between is neither. Waiting for whoever takes it next
+    would be waiting with the dataset's row, or with some tombstones out of order, in the hand,
+    and could end in a circle: so all is let go, and begun anew.
+    """
+    while True:
+        with session.begin_nested() as attempt:
+            stamped: int = session.connection().execute(STAMP, keys).rowcount
+            if stamped == request.staged:
+                return stamped
+            # With the dataset's row no cancellation can begin: whoever holds a sample now, stays.
+            read(session, request.dataset_id, lock=True)
+            marked: int = session.connection().execute(MARK_ALREADY_DELETED, keys).rowcount
+            if stamped + marked == request.staged:
+                return stamped
+            attempt.rollback()
 
 
 # The oldest other request that names a sample inherits it.
@@ -187,7 +202,7 @@ def forget_set(
 
 
 def excluded_rows(session: Session, dataset_id: int, *, upto: int) -> Iterator[int]:
-    """Row positions that no training may read any more, in no order, streamed."""
+    """Row positions that no training may read any more at this clock, in no order, streamed."""
     query = tombstones(dataset_id, after=0, upto=upto).with_only_columns(Tombstone.row_position)
     yield from session.scalars(query.execution_options(yield_per=10_000))
 

@@ -22,7 +22,8 @@ def lock_model(session: Session, model_id: int) -> Model:
 def promote(session: Session, model: Model, version: ModelVersion) -> None:
     """Make a staged version the head of its lineage, and complete the requests that it answers.
 
-    The model's row must be locked.
+    Versions of the old head that still wait for review are rejected: they can never follow the
+    new one, and they hold what it has forgotten. The model's row must be locked.
     """
     parent = clock.head(session, model.id)
     if parent is not None:
@@ -32,10 +33,36 @@ def promote(session: Session, model: Model, version: ModelVersion) -> None:
     version.move_to(VersionState.PUBLISHED)
     version.published_at = clock_now
     point(session, model, CHAMPION, version)
+    # What a job ended on beyond this version is to be unlearned from the new head.
+    model.held_tv = model.failed_tv
+    session.flush()
+    for left in waiting_for_review(session, model):
+        refuse(session, left, f"Version {version.number} was published instead.")
     facts: dict[str, Any] = {"version": version.number, "digest": version.digest, "tv": version.tv}
     events.record(session, "version.published", model_id=model.id, job_id=version.job_id, **facts)
     events.record(session, "alias.moved", model_id=model.id, alias=CHAMPION, **facts)
     completion.settle(session, model.dataset_id)
+
+
+def waiting_for_review(session: Session, model: Model) -> list[ModelVersion]:
+    """The staged versions of a model, the oldest first."""
+    staged = ModelVersion.state == VersionState.STAGING
+    query = select(ModelVersion).where(ModelVersion.model_id == model.id, staged)
+    return list(session.scalars(query.order_by(ModelVersion.number)))
+
+
+def refuse(session: Session, version: ModelVersion, reason: str) -> None:
+    """Reject a staged version. A dispatcher destroys its files once this is committed."""
+    version.move_to(VersionState.REJECTED)
+    events.record(
+        session,
+        "version.rejected",
+        model_id=version.model_id,
+        job_id=version.job_id,
+        version=version.number,
+        digest=version.digest,
+        reason=reason,
+    )
 
 
 def point(session: Session, model: Model, name: str, version: ModelVersion) -> None:

@@ -3,8 +3,8 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.core import clock, completion, events, publication
-from service.core.errors import ConflictError
+from service.core import completion, publication
+from service.core.errors import ConflictError, IllegalMoveError
 from service.core.tables import LIVE, Job, Model, ModelVersion, VersionState
 from service.registry import service
 
@@ -14,51 +14,50 @@ class JobUnderWayError(ConflictError):
     title = "A job of this model is under way"
 
 
-class VersionOutdatedError(ConflictError):
-    code = "version-outdated"
-    title = "The model has moved on since this version was made"
-
-
 def approve(session: Session, name: str, number: int) -> tuple[Model, ModelVersion]:
     """Publish a version that waits for review, as if it had passed its gate.
 
     Raises:
         IllegalMoveError: it does not wait.
-        VersionOutdatedError: its parent is not the head any more.
         JobUnderWayError: a job builds on the present head; approving would pull that away.
     """
     model, version = lock(session, name, number)
-    if version.state == VersionState.STAGING:
-        head = clock.head(session, model.id)
-        if head is None or version.parent_id != head.id:
-            raise VersionOutdatedError(f"Version {number} was not made from the present version.")
-        if session.scalar(select(Job.id).where(Job.model_id == model.id, Job.state.in_(LIVE))):
-            raise JobUnderWayError(f"Wait until {name} has no job, or cancel it.")
+    if version.state != VersionState.STAGING:
+        raise IllegalMoveError(
+            f"Version {number} is {version.state}: only one in staging can be approved.",
+            state=str(version.state),
+        )
+    if at_work(session, model):
+        raise JobUnderWayError(f"Wait until {name} has no job: see GET /v1/jobs?model={name}.")
     publication.promote(session, model, version)
     return model, version
 
 
 def reject(session: Session, name: str, number: int) -> tuple[Model, ModelVersion]:
-    """Refuse a version that waits for review. Its requests have failed.
+    """Refuse a version that waits for review.
 
-    A dispatcher destroys its files, after this is committed.
+    The requests that it was to answer have failed, unless a job is at work on them again or a
+    later version that has unlearned them waits as well.
 
     Raises:
         IllegalMoveError: it does not wait.
     """
     model, version = lock(session, name, number)
-    version.move_to(VersionState.REJECTED)
-    model.failed_tv = max(model.failed_tv, version.tv)
-    events.record(
-        session,
-        "version.rejected",
-        model_id=model.id,
-        job_id=version.job_id,
-        version=number,
-        digest=version.digest,
-    )
-    completion.settle(session, model.dataset_id)
+    publication.refuse(session, version, "An operator refused it.")
+    session.flush()
+    later = [
+        left for left in publication.waiting_for_review(session, model) if left.tv >= version.tv
+    ]
+    if not later and not at_work(session, model):
+        model.failed_tv = max(model.failed_tv, version.tv)
+        completion.settle(session, model.dataset_id)
     return model, version
+
+
+def at_work(session: Session, model: Model) -> bool:
+    """Whether a job of the model is queued or running."""
+    live = select(Job.id).where(Job.model_id == model.id, Job.state.in_(LIVE))
+    return session.scalar(live) is not None
 
 
 def lock(session: Session, name: str, number: int) -> tuple[Model, ModelVersion]:

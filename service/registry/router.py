@@ -16,7 +16,7 @@ from service.core.errors import IllegalMoveError
 from service.core.tables import ModelVersion, VersionState
 from service.datasets.service import DatasetNotFoundError, DatasetNotReadyError
 from service.registry import queries, review, service
-from service.registry.review import JobUnderWayError, VersionOutdatedError
+from service.registry.review import JobUnderWayError
 from service.registry.schemas import AliasRead, ModelCreate, ModelRead, VersionRead
 from service.registry.service import (
     AliasNotFoundError,
@@ -126,7 +126,6 @@ def read_version(
         ModelNotFoundError,
         VersionNotFoundError,
         IllegalMoveError,
-        VersionOutdatedError,
         JobUnderWayError,
     ),
 )
@@ -145,7 +144,10 @@ def approve_version(
 def reject_version(
     name: PathName, number: VersionNumber, session: SessionDep, store: StoreDep, request: Request
 ) -> VersionRead:
-    """Refuse a version that waits for review. Its files are destroyed; its requests failed."""
+    """Refuse a version that waits for review. Its files are destroyed.
+
+    Its requests fail, unless a job or a later waiting version answers them as well.
+    """
     model, version = review.reject(session, name, number)
     return show_version(request, store, model, refreshed(session, version))
 

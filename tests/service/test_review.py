@@ -24,10 +24,20 @@ from workers.plan import Unlearned, Written
 def waiting(client: TestClient, session: Session, database: Database) -> dict[str, Any]:
     """A request whose version did not pass its gate, and waits."""
     factories.model(session, factories.dataset(session))
-    body = {"dataset": "digits", "sample_ids": ["s-1"]}
-    accepted: dict[str, Any] = client.post("/v1/deletion-requests", json=body).json()
+    accepted = post(client, "s-1")
     finish_a_job(database, passed=False)
     return accepted
+
+
+def post(client: TestClient, *sample_ids: str) -> dict[str, Any]:
+    body = {"dataset": "digits", "sample_ids": list(sample_ids)}
+    accepted: dict[str, Any] = client.post("/v1/deletion-requests", json=body).json()
+    return accepted
+
+
+def status(client: TestClient, accepted: dict[str, Any]) -> str:
+    request: dict[str, Any] = client.get(f"/v1/deletion-requests/{accepted['id']}").json()
+    return str(request["status"])
 
 
 def finish_a_job(database: Database, *, passed: bool) -> None:
@@ -91,21 +101,71 @@ def test_a_rejected_version_loses_its_files_and_fails_its_requests(
     assert client.get(f"/v1/deletion-requests/{waiting['id']}").json()["status"] == "failed"
 
 
-def test_a_version_is_not_approved_while_a_job_builds_on_the_present_one_or_after_it(
+def test_a_version_is_not_approved_while_a_job_builds_on_the_present_one(
     client: TestClient, waiting: dict[str, Any], database: Database
 ) -> None:
     assert waiting["status"] == "staged"
-    client.post("/v1/deletion-requests", json={"dataset": "digits", "sample_ids": ["s-2"]})
+    post(client, "s-2")
     with database.unit_of_work() as opened:
         make_jobs(opened)
 
     refused = client.post("/v1/models/cnn/versions/2:approve")
+
     assert (refused.status_code, refused.json()["type"]) == (409, "/problems/job-under-way")
 
+
+def test_a_waiting_version_goes_when_another_is_published(
+    client: TestClient, waiting: dict[str, Any], database: Database
+) -> None:
+    """It could not follow the new head, and it holds what the head has forgotten."""
+    post(client, "s-2")
     finish_a_job(database, passed=True)
-    refused = client.post("/v1/models/cnn/versions/2:approve")
-    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/version-outdated")
+
     assert client.get("/v1/models/cnn/aliases/champion").json()["version"] == 3
+    assert client.get("/v1/models/cnn/versions/2").json()["state"] == "rejected"
+    assert status(client, waiting) == "completed"
+    refused = client.post("/v1/models/cnn/versions/2:approve")
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/illegal-move")
+
+
+def test_what_the_approved_one_of_two_versions_lacks_is_unlearned_next(
+    client: TestClient, waiting: dict[str, Any], database: Database
+) -> None:
+    later = post(client, "s-2")
+    finish_a_job(database, passed=False)
+
+    assert client.post("/v1/models/cnn/versions/2:approve").status_code == 200
+
+    assert (status(client, waiting), status(client, later)) == ("completed", "processing")
+    assert client.get("/v1/models/cnn/versions/3").json()["state"] == "rejected"
+    finish_a_job(database, passed=True)
+    assert status(client, later) == "completed"
+    assert client.get("/v1/models/cnn/versions/4").json()["tv"] == later["tv"]
+
+
+def test_a_refused_version_fails_no_request_that_a_later_one_still_answers(
+    client: TestClient, waiting: dict[str, Any], database: Database
+) -> None:
+    later = post(client, "s-2")
+    finish_a_job(database, passed=False)
+
+    client.post("/v1/models/cnn/versions/2:reject")
+    assert (status(client, waiting), status(client, later)) == ("processing", "processing")
+
+    client.post("/v1/models/cnn/versions/3:reject")
+    assert (status(client, waiting), status(client, later)) == ("failed", "failed")
+
+
+def test_a_refused_version_fails_no_request_that_a_job_is_at_work_on(
+    client: TestClient, waiting: dict[str, Any], database: Database
+) -> None:
+    post(client, "s-2")
+    with database.unit_of_work() as opened:
+        make_jobs(opened)
+
+    client.post("/v1/models/cnn/versions/2:reject")
+
+    assert status(client, waiting) == "processing"
 
 
 def test_superseded_versions_are_destroyed_after_their_retention_and_not_before(

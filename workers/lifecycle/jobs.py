@@ -45,10 +45,15 @@ class ClaimedJob:
 
 @dataclass(frozen=True)
 class ForgetSet:
-    """Row positions, and a commitment that only the holder of the job's salt can open."""
+    """Row positions, and a commitment that only the holder of the job's salt can open.
+
+    `excluded` is everything with a tombstone at the clock `excluded_tv`, which may be later than
+    the job's: what was deleted since the claim is not forgotten yet, and is not trained on either.
+    """
 
     forgotten: Rows
     excluded: Rows
+    excluded_tv: int
     commitment: str
 
 
@@ -132,8 +137,9 @@ def read_forget_set(session: Session, claimed: ClaimedJob) -> ForgetSet:
             yield row
 
     forgotten = np.fromiter(rows(), dtype=np.int64)
-    excluded = np.fromiter(clock.excluded_rows(session, dataset_id, upto=job.tv), dtype=np.int64)
-    return ForgetSet(np.sort(forgotten), np.sort(excluded), seal.hexdigest())
+    now = clock.read(session, dataset_id)
+    excluded = np.fromiter(clock.excluded_rows(session, dataset_id, upto=now), dtype=np.int64)
+    return ForgetSet(np.sort(forgotten), np.sort(excluded), now, seal.hexdigest())
 
 
 @dataclass(frozen=True)
@@ -193,8 +199,8 @@ def fail(session: Session, claimed: ClaimedJob, reason: str) -> None:
 
 
 def cancel(session: Session, claimed: ClaimedJob) -> None:
+    """Somebody stopped the job. The requests that it served have failed until they are retried."""
     job = lock(session, claimed)
     job.move_to(JobState.CANCELLED)
-    attempts.close(job, "Cancelled by request.")
-    job.model.held_tv = job.tv
+    attempts.give_up(session, job, "Cancelled by request.")
     events.record_job(session, "job.cancelled", job)

@@ -117,6 +117,7 @@ def write(
         "parent": {"version": lineage.parent_version, "digest": lineage.parent_digest},
         "parent_tv": lineage.parent_tv,
         "tv": lineage.tv,
+        "excluded_tv": lineage.excluded_tv,
         "forgotten": {"count": lineage.forgotten, "commitment": lineage.commitment},
         "method": {
             "name": unlearned.method,

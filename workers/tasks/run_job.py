@@ -94,6 +94,7 @@ def plan_of(claimed: ClaimedJob, forget_set: ForgetSet, space: Workspace) -> Unl
             parent_digest=parent.digest,
             parent_tv=job.parent_tv,
             tv=job.tv,
+            excluded_tv=forget_set.excluded_tv,
             forgotten=len(forget_set.forgotten),
             commitment=forget_set.commitment,
         ),

@@ -52,7 +52,7 @@ class DeletionRequest(Base, LifeCycle):
     MOVES: ClassVar[Moves] = moves(
         staged={"processing", "completed", "partially_completed", "failed", "cancelled"},
         processing={"completed", "partially_completed", "failed"},
-        partially_completed={"processing", "completed"},
+        partially_completed={"processing", "completed", "failed"},
         failed={"processing", "completed", "partially_completed"},
     )
 

@@ -101,7 +101,7 @@ def test_no_sample_is_lost_or_claimed_twice_while_requests_come_in_at_once(
     so_far: set[int] = set()
     for forgotten, excluded in zip(worker.forget_sets, worker.excluded, strict=True):
         so_far |= forgotten
-        assert excluded == so_far
+        assert so_far <= excluded
     assert {request.state for request in requests} == {"completed"}
 
 

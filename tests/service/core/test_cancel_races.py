@@ -1,6 +1,6 @@
 """A cancellation that meets a request in the making."""
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import select, text
@@ -14,7 +14,7 @@ from service.core.tables import DeletionRequest, Job, JobState, RequestState, To
 from service.deletion_requests import service
 from service.dispatcher.service import make_jobs, sweep
 from tests import factories
-from tests.service.racing import WAITING
+from tests.service.racing import WAITING, wait_for_blocked
 from tests.waiting import wait_until
 from workers.lifecycle import jobs
 
@@ -61,6 +61,42 @@ def test_a_sample_that_a_cancellation_lifts_meanwhile_is_stamped_again(
     assert stones == dict.fromkeys(named, second.id)
     assert (second.staged, second.already_deleted) == (len(named), 0)
     assert second.tv == clock.read(session, dataset.id)
+
+
+def test_a_sample_that_passes_to_a_third_request_meanwhile_is_waited_for_without_a_circle(
+    database: Database, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The third has one sample and waits for the other, which the second has."""
+    dataset = factories.dataset(session)
+    factories.model(session, dataset)
+    first = factories.request(session, ["s-1"])
+    real = clock.read
+    both = ["s-1", "s-2"]
+
+    def accept() -> DeletionRequest:
+        with database.unit_of_work() as opened:
+            return factories.accept(opened, both)
+
+    with ThreadPoolExecutor(1) as pool:
+        third: list[Future[DeletionRequest]] = []
+
+        def meanwhile(opened: Session, dataset_id: int, *, lock: bool = False) -> int:
+            monkeypatch.setattr(clock, "read", real)
+            with database.unit_of_work() as other:
+                service.cancel(other, first.id)
+            third.append(pool.submit(accept))
+            wait_for_blocked(database, *third)
+            return real(opened, dataset_id, lock=lock)
+
+        monkeypatch.setattr(clock, "read", meanwhile)
+        second = accept()
+        holder = third[0].result()
+
+    session.rollback()
+    stones = {row.sample_id: row.request_id for row in session.scalars(select(Tombstone))}
+    assert stones == dict.fromkeys(both, holder.id)
+    second = session.get_one(DeletionRequest, second.id)
+    assert (second.staged, second.already_deleted, second.tv) == (0, 2, holder.tv)
 
 
 def test_a_job_whose_requests_were_all_cancelled_ends_without_a_run(

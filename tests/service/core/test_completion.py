@@ -127,6 +127,23 @@ def test_a_request_is_partially_completed_when_one_model_made_it_and_one_gave_up
     assert (request.state, request.unlearned) == ("completed", True)
 
 
+def test_a_request_fails_when_the_model_that_made_it_turns_out_invalid(
+    session: Session, digits: Dataset
+) -> None:
+    """A model under validation counts with the clock that it was registered with."""
+    bad, new = factories.model(session, digits, "bad"), factories.model(session, digits, "new")
+    request = factories.request(session, ["s-1"])
+    factories.unpublish(session, new)
+    new.registered_tv, bad.failed_tv = 1, 1
+    settle(session, digits)
+    assert request.state == "partially_completed"
+
+    new.state = ModelState.INVALID
+    settle(session, digits)
+
+    assert request.state == "failed"
+
+
 @pytest.mark.usefixtures("digits")
 def test_without_a_model_a_request_completes_at_once_and_is_not_called_unlearned(
     session: Session,

@@ -48,9 +48,10 @@ def test_a_claim_brings_the_job_up_to_the_clock(
     assert (request_1.state, late.state) == ("processing", "processing")
 
 
-def test_a_request_that_comes_after_the_claim_is_not_in_the_job(
+def test_a_request_that_comes_after_the_claim_is_neither_forgotten_nor_trained_on(
     database: Database, session: Session, job: Job, claim: Claim
 ) -> None:
+    """Promise: from the acceptance on, no training may read the samples."""
     claimed = claim(job)
     late = factories.request(session, ["s-3"])
 
@@ -58,7 +59,8 @@ def test_a_request_that_comes_after_the_claim_is_not_in_the_job(
         forget_set = jobs.read_forget_set(other, claimed)
 
     assert forget_set.forgotten.tolist() == [1, 2]
-    assert forget_set.excluded.tolist() == [1, 2]
+    assert forget_set.excluded.tolist() == [1, 2, 3]
+    assert (claimed.job.tv, forget_set.excluded_tv) == (1, late.tv)
     assert late.state == "staged"
 
 

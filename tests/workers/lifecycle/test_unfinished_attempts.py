@@ -87,17 +87,22 @@ def test_the_samples_of_a_failed_job_fall_to_the_next_one(
     assert request_1.unlearned
 
 
-def test_a_cancelled_job_leaves_its_requests_waiting_for_the_next_one(
+def test_a_cancelled_job_fails_its_requests_and_they_fall_to_the_next_one(
     database: Database, session: Session, job: Job, claim: Claim, request_1: DeletionRequest
 ) -> None:
+    """Nothing would ever work on them again by itself, and they must not look as if it did."""
     with database.unit_of_work() as other:
         jobs.cancel(other, claim(job))
     session.expire_all()
-    assert (job.state, request_1.state) == ("cancelled", "processing")
+    assert (job.state, request_1.state) == ("cancelled", "failed")
 
     factories.request(session, ["s-3"])
 
-    assert next_job(database, session).parent_tv == 0
+    following = next_job(database, session)
+    assert following.parent_tv == 0
+    claim(following)
+    session.expire_all()
+    assert request_1.state == "processing"
 
 
 @pytest.fixture

@@ -66,6 +66,7 @@ def unlearning(
             parent_digest=parent.written.digest,
             parent_tv=0,
             tv=1,
+            excluded_tv=1,
             forgotten=len(rows),
             commitment="0" * 64,
         ),
