@@ -1,5 +1,10 @@
 """`unlearnd up`."""
 
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
 from service.cli.console import err
 from service.cli.stack import stack
 from service.core.logging import configure_logging
@@ -7,13 +12,25 @@ from service.core.settings import Settings
 from service.supervisor import stop_signals
 
 
-def up() -> None:
+def up(
+    home: Annotated[
+        Path | None, typer.Option(help="Instead of UNLEARND_HOME.", show_default=False)
+    ] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Instead of UNLEARND_HOST.", show_default=False)
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Instead of UNLEARND_PORT.", min=1, max=65535, show_default=False),
+    ] = None,
+) -> None:
     """Run everything on this machine: servers, API, dispatcher and workers.
 
     Servers that UNLEARND_DATABASE_URL and UNLEARND_REDIS_URL name are used; what is not named is
     started, and kept under UNLEARND_HOME. Ends cleanly on SIGINT and SIGTERM.
     """
-    settings = Settings()
+    given: dict[str, Any] = {"home": home, "host": host, "port": port}
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
     configure_logging(settings.log_level, process="up")
     with stop_signals() as signals, stack(settings, signals, logs=None) as service:
         if not signals.stop.is_set():

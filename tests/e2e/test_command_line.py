@@ -78,6 +78,17 @@ def test_a_taken_port_is_one_line_that_says_what_to_do(tmp_path: Path) -> None:
     assert "set UNLEARND_PORT" in done.stderr
 
 
+def test_options_of_up_come_before_the_environment(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        home = tmp_path / "given"
+        options = ("--home", str(home), "--host", "127.0.0.1", "--port", port)
+        done = unlearnd("up", *options, home=tmp_path / "other", UNLEARND_PORT="1")
+
+    assert f"127.0.0.1:{port} cannot be listened on" in done.stderr
+    assert not (tmp_path / "other").exists()
+
+
 def test_commands_without_a_service_say_how_to_get_one(tmp_path: Path) -> None:
     for command in (["migrate"], ["keys", "list"], ["dispatcher"], ["worker"], ["api"]):
         done = unlearnd(*command, home=tmp_path)
