@@ -17,6 +17,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
 from service.core import keys, schema
 from service.core.db import Database
@@ -39,12 +40,25 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerURLs]:
         yield urls
 
 
-def on_server(url: str, statement: str) -> None:
+def on_server(url: str, statement: str, **values: str) -> None:
     """Run a statement that no transaction may hold, on the server's own database."""
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
+        connection.execute(text(statement), values)
+
+
+def drop(url: str, database: str) -> None:
+    """Drop a database, whoever is still connected to it.
+
+    WITH (FORCE) would be refused to an ordinary role while autovacuum, which is the superuser's,
+    looks at the database. A plain DROP ends autovacuum by itself and waits for the others to go.
+    """
+    end_ours = """
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = :database AND usename = current_user
+    """
+    on_server(url, end_ours, database=database)
+    on_server(url, f"DROP DATABASE {database}")
 
 
 def url_of(server: str, database: str) -> str:
@@ -58,7 +72,7 @@ def template(servers: ServerURLs) -> Iterator[str]:
     on_server(servers.database_url, f"CREATE DATABASE {name}")
     schema.upgrade(url_of(servers.database_url, name))
     yield name
-    on_server(servers.database_url, f"DROP DATABASE {name}")
+    drop(servers.database_url, name)
 
 
 @pytest.fixture
@@ -67,7 +81,7 @@ def empty_database_url(servers: ServerURLs) -> Iterator[str]:
     name = f"unlearnd_empty_{uuid4().hex[:12]}"
     on_server(servers.database_url, f"CREATE DATABASE {name}")
     yield url_of(servers.database_url, name)
-    on_server(servers.database_url, f"DROP DATABASE {name} WITH (FORCE)")
+    drop(servers.database_url, name)
 
 
 @pytest.fixture
@@ -76,7 +90,7 @@ def database_url(servers: ServerURLs, template: str) -> Iterator[str]:
     name = f"unlearnd_test_{uuid4().hex[:12]}"
     on_server(servers.database_url, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield url_of(servers.database_url, name)
-    on_server(servers.database_url, f"DROP DATABASE {name} WITH (FORCE)")
+    drop(servers.database_url, name)
 
 
 @pytest.fixture
