@@ -40,7 +40,9 @@ class Service:
         assert answer.status_code == 202, answer.text
         return answer.json()
 
-    def register(self, described: dict[str, Any], name: str = "digits") -> None:
+    def register(
+        self, described: dict[str, Any], name: str = "digits", method: str = "auto"
+    ) -> None:
         """Register dataset and model as the demo made them, and wait until both are ready."""
         pixels = {
             "column": "pixels",
@@ -66,6 +68,7 @@ class Service:
                 "name": name,
                 "dataset": name,
                 "source_uri": described["model"],
+                "method": method,
                 "architecture": {"kind": "module", "factory": described["factory"]},
             },
         )

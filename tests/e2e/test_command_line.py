@@ -143,7 +143,7 @@ def test_resources_keys_and_requests_from_a_shell(
 def test_up_ends_at_once_while_a_job_runs_and_the_job_goes_on_after_a_new_start(
     service: Service, digits: dict[str, Any]
 ) -> None:
-    service.register(digits)
+    service.register(digits, method="laf")
     accepted = service.delete(digits["forget"])
     service.job_in_phase("unlearning")
 

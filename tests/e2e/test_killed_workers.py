@@ -28,7 +28,7 @@ def check_one_version_came_of_it(
 
 
 def test_a_worker_killed_while_unlearning(service: Service, digits: dict[str, Any]) -> None:
-    service.register(digits)
+    service.register(digits, method="laf")
     accepted = service.delete(digits["forget"])
     service.job_in_phase("unlearning")
 
@@ -41,7 +41,7 @@ def test_a_worker_killed_while_unlearning(service: Service, digits: dict[str, An
 def test_a_worker_killed_while_publishing(
     service: Service, digits: dict[str, Any], database: Database
 ) -> None:
-    service.register(digits)
+    service.register(digits, method="laf")
     accepted = service.delete(digits["forget"])
     service.job_in_phase("loading")
     # The publishing transaction needs the model's row: holding it stops the worker right there.

@@ -62,7 +62,7 @@ def unlearn(plan: UnlearnPlan, work_dir: Path, settings: Settings, tell: Tell) -
     )
     tell(ProgressLine(phase="loading", fraction=1))
 
-    unlearned = apply_method(plan, parent, tap, sets, device, tell)
+    unlearned = apply_method(plan, settings, parent, tap, sets, device, tell)
     tell(ProgressLine(phase="auditing", fraction=0))
     report = audit(
         parent,
@@ -82,7 +82,13 @@ def unlearn(plan: UnlearnPlan, work_dir: Path, settings: Settings, tell: Tell) -
 
 
 def apply_method(
-    plan: UnlearnPlan, parent: nn.Module, tap: Tap, sets: Sets, device: torch.device, tell: Tell
+    plan: UnlearnPlan,
+    settings: Settings,
+    parent: nn.Module,
+    tap: Tap,
+    sets: Sets,
+    device: torch.device,
+    tell: Tell,
 ) -> Unlearned:
     def report(progress: Progress) -> None:
         metrics = {name: float(value) for name, value in progress.metrics.items()}
@@ -90,6 +96,7 @@ def apply_method(
 
     problem = Problem(
         model=parent,
+        fresh=lambda: build(plan.architecture, settings),
         tap=tap,
         remaining=sets.remaining,
         forgotten=sets.forgotten,

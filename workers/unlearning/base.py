@@ -45,11 +45,14 @@ class Tap:
 class Problem:
     """One unlearning problem. It holds no labels, so no method can read any.
 
+    `fresh` builds the network anew, with weights that no sample has had a part in. They come from
+    torch's global random state, for the caller to seed.
     `min_agreement` (0 to 1) is the smallest share of remaining samples on which the unlearned
     model must predict what its parent predicts. `parameters` are the method's own knobs.
     """
 
     model: nn.Module
+    fresh: Callable[[], nn.Module]
     tap: Tap
     remaining: Samples
     forgotten: Samples

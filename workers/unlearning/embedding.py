@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workers.unlearning.base import Samples, UnlearningError
 from workers.unlearning.tap import Tapped
@@ -53,11 +53,38 @@ def embed(
             logits.append(answer.float().cpu())
             done(len(chunk))
     embedded = Embedded(positions, torch.cat(representations), torch.cat(logits))
-    if not (embedded.representations.isfinite().all() and embedded.logits.isfinite().all()):
+    _refuse_what_is_not_finite(embedded.representations, embedded.logits)
+    return embedded
+
+
+def answer(
+    model: nn.Module,
+    samples: Samples,
+    positions: Tensor,
+    device: torch.device,
+    batch_size: int,
+    done: Callable[[int], None] = lambda _count: None,
+) -> Tensor:
+    """The logits (n, k) alone, in float32 on the CPU: `embed` for where that is enough.
+
+    Raises:
+        UnlearningError: an answer is not finite.
+    """
+    logits: list[Tensor] = []
+    with torch.no_grad():
+        for chunk in torch.split(positions, batch_size):
+            logits.append(model(samples.batch(chunk).to(device)).float().cpu())
+            done(len(chunk))
+    answers = torch.cat(logits)
+    _refuse_what_is_not_finite(answers)
+    return answers
+
+
+def _refuse_what_is_not_finite(*tensors: Tensor) -> None:
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors):
         raise UnlearningError(
             "The model's answers are not finite numbers: nothing can be unlearned."
         )
-    return embedded
 
 
 def draw(count: int, at_most: int, generator: torch.Generator) -> Tensor:

@@ -2,13 +2,10 @@
 
 import importlib
 import pkgutil
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import workers.unlearning
 from workers.unlearning.base import Method
-
-# What "auto" stands for.
-DEFAULT: Final = "laf"
 
 _methods: dict[str, Method] = {}
 
@@ -23,11 +20,11 @@ def register(method: type[M]) -> type[M]:
     """Class decorator: make a method available under its `name`.
 
     Raises:
-        ValueError: the name is taken by another class, or is "auto".
+        ValueError: the name is taken by another class.
     """
     instance = method()
     taken = _methods.get(instance.name)
-    if instance.name == "auto" or (taken is not None and type(taken) is not method):
+    if taken is not None and type(taken) is not method:
         raise ValueError(f'The method name "{instance.name}" is taken.')
     _methods[instance.name] = instance
     return method
@@ -42,15 +39,14 @@ def names() -> list[str]:
 
 
 def get_method(name: str = "auto") -> Method:
-    """The method of that name; "auto" is the house's choice.
+    """The method of that name.
 
     Raises:
         UnknownMethodError: there is no such method. The message lists those there are.
     """
     known = names()
-    wanted = DEFAULT if name == "auto" else name
-    if wanted not in known:
+    if name not in known:
         raise UnknownMethodError(
-            f'There is no unlearning method "{name}". Known: auto, {", ".join(known)}.'
+            f'There is no unlearning method "{name}". Known: {", ".join(known)}.'
         )
-    return _methods[wanted]
+    return _methods[name]

@@ -6,10 +6,31 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pyarrow.parquet as pq
+import pytest
 
 from service.core.settings import Settings
-from tests.workers.runner.plans import data_plan, run
+from tests.workers.runner.plans import QUICK, data_plan, run
 from workers.plan import Unlearned, UnlearnPlan
+from workers.unlearning.registry import names
+
+# Few steps: what is tested here does not depend on how well is unlearned.
+METHODS: dict[str, dict[str, Any]] = {
+    "laf": QUICK,
+    "distil": {"passes": 1.0, "max_passes": 1.0, "min_steps": 60},
+    "redirect": {},
+    "auto": {},
+}
+
+
+@pytest.fixture(params=METHODS)
+def unlearning(unlearning: UnlearnPlan, request: pytest.FixtureRequest) -> UnlearnPlan:
+    """The plan of a run, by each method there is."""
+    change = {"method": request.param, "parameters": METHODS[request.param]}
+    return unlearning.model_copy(update=change)
+
+
+def test_every_method_keeps_the_promises() -> None:
+    assert sorted(METHODS) == names()
 
 
 def test_a_run_gives_the_same_bytes_when_the_label_column_is_absent(
@@ -74,8 +95,9 @@ def test_a_run_that_changes_too_much_is_not_passed(
     wild = unlearning.model_copy(
         update={
             "min_agreement": 1.0,
+            "method": "laf",
             "parameters": {
-                **unlearning.parameters,
+                **QUICK,
                 "learning_rate": 0.3,
                 "clip_norm": 100.0,
                 "max_rewinds": 0,

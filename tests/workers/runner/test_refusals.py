@@ -14,8 +14,9 @@ from workers.plan import FORGOTTEN, UnlearnPlan, ValidatePlan
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"method": "nonesuch"}, 'no unlearning method "nonesuch". Known: auto, laf'),
-        ({"parameters": {"epochs": "many"}}, '"epochs" must be int'),
+        ({"method": "nonesuch"}, 'no unlearning method "nonesuch". Known: auto, distil, laf'),
+        ({"method": "laf", "parameters": {"epochs": "many"}}, '"epochs" must be int'),
+        ({"parameters": {"epochs": 3}}, "The method auto has no parameter 'epochs'"),
         ({"module": "nonesuch"}, "nonesuch"),
         ({"source_uri": "file:///nowhere/at/all"}, "is no directory"),
         ({"architecture": {"factory": "os:getcwd"}}, "no prefix of UNLEARND_MODULE_FACTORIES"),

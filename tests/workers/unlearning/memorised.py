@@ -40,6 +40,7 @@ class Digits:
         """The unlearning problem, with what a test wants otherwise."""
         values: dict[str, object] = {
             "model": self.parent,
+            "fresh": digits_cnn,
             "tap": find_tap(self.parent, self.remaining[:2]),
             "remaining": Tensors(self.remaining),
             "forgotten": Tensors(self.forgotten),
@@ -53,6 +54,14 @@ class Digits:
 
 def samples(inputs: Tensor) -> Samples:
     return Tensors(inputs)
+
+
+def state(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    return all(torch.equal(first[name], second[name]) for name in first)
 
 
 def memorised() -> Digits:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from tests.workers.unlearning.memorised import Digits, samples
+from tests.workers.unlearning.memorised import Digits, same, samples, state
 from workers.evaluation.audit import AuditReport, audit
 from workers.evaluation.gate import decide
 from workers.unlearning.base import Problem, Progress, Unlearned, UnlearningError
@@ -21,14 +21,6 @@ SHORT: dict[str, Any] = {"min_steps": 4, "check_every": 2, "density_steps": 20, 
 
 def run(problem: Problem) -> Unlearned:
     return get_method("laf").unlearn(problem, lambda _progress: None)
-
-
-def state(model: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-
-def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
-    return all(torch.equal(first[name], second[name]) for name in first)
 
 
 def measure(digits: Digits, candidate: nn.Module) -> AuditReport:
@@ -166,7 +158,7 @@ def test_the_buffers_of_batch_norm_do_not_change(digits: Digits) -> None:
 
 def test_progress_goes_through_the_phases(digits: Digits) -> None:
     seen: list[Progress] = []
-    get_method().unlearn(digits.problem(parameters=SHORT), seen.append)
+    get_method("laf").unlearn(digits.problem(parameters=SHORT), seen.append)
     phases = [progress.phase for progress in seen]
     assert phases == sorted(phases)
     assert set(phases) == {"embedding", "modelling", "unlearning"}

@@ -1,13 +1,15 @@
 import pytest
 
 from workers.unlearning import registry
+from workers.unlearning.auto import Auto
 from workers.unlearning.laf import Laf
 from workers.unlearning.registry import UnknownMethodError
 
 
-def test_auto_is_laf() -> None:
-    assert isinstance(registry.get_method(), Laf)
-    assert registry.get_method("laf") is registry.get_method("auto")
+def test_every_package_registers_its_method() -> None:
+    assert registry.names() == ["auto", "distil", "laf", "redirect"]
+    assert isinstance(registry.get_method(), Auto)
+    assert isinstance(registry.get_method("laf"), Laf)
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:

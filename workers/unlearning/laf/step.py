@@ -1,24 +1,17 @@
 """One optimiser step of LAF, and the batches it is made of."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from workers.unlearning.base import Problem, UnlearningError
+from workers.unlearning.batches import cycle
 from workers.unlearning.embedding import Embedded
 from workers.unlearning.laf import losses
 from workers.unlearning.laf.config import LafConfig
 from workers.unlearning.laf.modelling import Models, Standard
 from workers.unlearning.tap import Tapped
-
-
-def cycle(count: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Rows of `count` in shuffled batches for ever; each pass is a new order, none is short."""
-    size = min(batch, count)
-    while True:
-        order = torch.randperm(count, generator=generator)
-        yield from torch.split(order[: count - count % size], size)
 
 
 def extractor_parameters(

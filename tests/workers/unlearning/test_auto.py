@@ -1,0 +1,176 @@
+"""Which method `auto` takes, and what it does where the first one is not good enough."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import pytest
+import torch
+
+from tests.workers.unlearning.memorised import Digits, samples, state
+from workers.unlearning.auto import method as auto
+from workers.unlearning.auto.config import AutoConfig
+from workers.unlearning.base import (
+    Method,
+    ParameterError,
+    Problem,
+    Report,
+    Unlearned,
+    UnlearningError,
+)
+from workers.unlearning.registry import get_method
+
+
+def run(problem: Problem) -> Unlearned:
+    return get_method().unlearn(problem, lambda _progress: None)
+
+
+class Sized:
+    """Samples of which only the number is asked."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def batch(self, positions: torch.Tensor) -> torch.Tensor:
+        raise AssertionError(f"{len(positions)} samples were read")
+
+
+@pytest.mark.parametrize(
+    ("forgotten", "remaining", "first"),
+    [
+        (1, 100, "redirect"),
+        (256, 1000, "redirect"),
+        (257, 1000, "distil"),
+        (600, 59_400, "redirect"),
+        (601, 59_399, "distil"),
+        (12_000, 48_000, "distil"),
+    ],
+)
+def test_few_samples_are_redirected_and_many_distilled(
+    digits: Digits, forgotten: int, remaining: int, first: str
+) -> None:
+    problem = digits.problem(forgotten=Sized(forgotten), remaining=Sized(remaining))
+    assert auto.methods_for(AutoConfig(), problem)[0] == first
+
+
+def test_the_answer_names_the_method_that_did_it_and_repeats_it(digits: Digits) -> None:
+    unlearned = run(digits.problem())
+
+    assert unlearned.method == "redirect"
+    assert [trial["method"] for trial in unlearned.summary["auto"]["tried"]] == ["redirect"]
+    assert unlearned.summary["auto"]["kept"]
+    again = get_method("redirect").unlearn(
+        digits.problem(parameters=unlearned.parameters), lambda _progress: None
+    )
+    first, second = state(unlearned.model), state(again.model)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+class Stub:
+    """A method that hands out a network of the test's, or fails."""
+
+    def __init__(self, name: str, make: Callable[[Problem], torch.nn.Module]) -> None:
+        self.name = name
+        self._make = make
+
+    def check(self, parameters: Any) -> None:
+        assert not parameters
+
+    def unlearn(self, problem: Problem, report: Report) -> Unlearned:  # noqa: ARG002
+        self.check(problem.parameters)
+        return Unlearned(self._make(problem), self.name, {}, {"made_by": self.name})
+
+
+def use(monkeypatch: pytest.MonkeyPatch, **makers: Callable[[Problem], torch.nn.Module]) -> None:
+    known: dict[str, Method] = {name: Stub(name, make) for name, make in makers.items()}
+    monkeypatch.setattr(auto, "get_method", known.__getitem__)
+
+
+def fail(_problem: Problem) -> torch.nn.Module:
+    raise UnlearningError("It does not learn.")
+
+
+def test_another_method_is_tried_where_one_loses_agreement_or_fails(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(
+        monkeypatch,
+        redirect=lambda given: given.fresh(),
+        distil=fail,
+        laf=lambda given: given.model,
+    )
+
+    unlearned = run(digits.problem())
+
+    assert unlearned.method == "laf"
+    tried = unlearned.summary["auto"]["tried"]
+    assert [(trial["method"], trial.get("kept")) for trial in tried] == [
+        ("redirect", False),
+        ("distil", None),
+        ("laf", True),
+    ]
+    assert tried[1]["error"] == "It does not learn."
+
+
+def test_where_none_keeps_agreement_the_one_that_is_nearest_is_handed_to_the_gate(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nudged(given: Problem) -> torch.nn.Module:
+        model = given.fresh()
+        weights = {
+            name: 0.5 * tensor + 0.5 * model.state_dict()[name]
+            for name, tensor in given.model.state_dict().items()
+        }
+        model.load_state_dict(weights)
+        return model
+
+    use(monkeypatch, redirect=lambda given: given.fresh(), distil=nudged, laf=fail)
+
+    unlearned = run(digits.problem(min_agreement=1.0, holdout=None))
+
+    assert unlearned.method == "distil"
+    assert not unlearned.summary["auto"]["kept"]
+
+
+def test_where_every_method_fails_the_run_fails(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, redirect=fail, distil=fail, laf=fail)
+
+    with pytest.raises(UnlearningError, match="does not learn"):
+        run(digits.problem())
+
+
+def test_knobs_of_a_method_are_set_by_naming_it() -> None:
+    with pytest.raises(ParameterError, match="The method auto has no parameter 'learning_rate'"):
+        get_method().check({"learning_rate": 0.1})
+    get_method().check({"few": 0})
+    assert all(knob.metadata["help"] for knob in fields(AutoConfig))
+
+
+def test_held_out_agreement_counts(digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The remaining samples are all alike, so any constant answer agrees on them."""
+    alike = samples(digits.remaining[:1].expand(50, -1, -1, -1))
+    decision = digits.parent(digits.remaining[:1]).argmax(1)
+
+    class Constant(torch.nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.one_hot(decision, 10).float().expand(len(inputs), -1)
+
+    use(
+        monkeypatch,
+        redirect=lambda _given: Constant(),
+        distil=lambda given: given.model,
+        laf=fail,
+    )
+    problem = digits.problem(remaining=alike, forgotten=samples(digits.forgotten[:1]))
+
+    unlearned = run(problem)
+
+    assert unlearned.method == "distil"
+    first = unlearned.summary["auto"]["tried"][0]
+    assert first["agreement"] == 1.0
+    assert first["holdout_agreement"] < 0.5

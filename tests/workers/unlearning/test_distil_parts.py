@@ -1,0 +1,80 @@
+"""What the student learns, and from which samples: numbers derived by hand."""
+
+import math
+from itertools import islice
+
+import pytest
+import torch
+
+from workers.unlearning.distil.config import DistilConfig
+from workers.unlearning.distil.student import Sampler, loss_of
+from workers.unlearning.distil.teacher import class_weights, targets
+
+
+def logits(*outputs: list[float]) -> torch.Tensor:
+    return torch.tensor(outputs).log()
+
+
+def test_a_class_that_is_forgotten_wholly_is_learnt_from_nobody() -> None:
+    """Remaining (1/4, 3/4) and as many forgotten (1, 0): q = (5/8, 3/8).
+
+    With weights w the share of class 0 in what remains is r = w0 / (w0 + 3 w1), and w = r / q.
+    r = 0 is where it stays: from w = 1, r = 1/4 and w = (2/5, 2); then r = 1/16, and so on.
+    """
+    remaining = torch.tensor([[0.25, 0.75]] * 4)
+    forgotten = torch.tensor([[1.0, 0.0]] * 4)
+    weights = class_weights(remaining, forgotten)
+    assert weights.tolist() == pytest.approx([0.0, 8 / 3], abs=1e-6)
+
+
+def test_where_shares_stay_as_they_are_so_do_the_answers() -> None:
+    outputs = torch.tensor([[0.9, 0.1], [0.1, 0.9]])
+    assert class_weights(outputs, outputs).tolist() == pytest.approx([1.0, 1.0], abs=1e-6)
+    kept = targets(outputs.log(), outputs.log(), 1.0)
+    assert torch.allclose(kept.soft, outputs, atol=1e-6)
+    assert kept.decisions.tolist() == [0, 1]
+
+
+def test_targets_follow_half_of_the_shift() -> None:
+    """Certain answers: remaining are 1 of class 0 and 3 of class 1, forgotten 2 of class 0.
+
+    q = (1/2, 1/2), r = (1/4, 3/4), w = (1/2, 3/2). An answer of (3/5, 2/5) would become
+    (3/10, 3/5) -> (1/3, 2/3) in full, and with the root of w (0.4243, 0.4899) -> 0.464, 0.536.
+    """
+    certain = [[1 - 1e-7, 1e-7], *[[1e-7, 1 - 1e-7]] * 3]
+    remaining = logits(*certain)
+    forgotten = logits([1 - 1e-7, 1e-7], [1 - 1e-7, 1e-7])
+    weights = class_weights(remaining.exp(), forgotten.exp())
+    assert weights.tolist() == pytest.approx([0.5, 1.5], abs=1e-4)
+
+    full = targets(remaining, forgotten, 1.0).soft * 0 + torch.tensor([0.6, 0.4]) * weights
+    assert (full / full.sum(1, keepdim=True))[0].tolist() == pytest.approx([1 / 3, 2 / 3], abs=1e-4)
+    half = torch.tensor([0.6, 0.4]) * weights**0.5
+    assert (half / half.sum()).tolist() == pytest.approx([0.4641, 0.5359], abs=1e-3)
+
+
+def test_the_loss_mixes_decision_and_output() -> None:
+    """Student (1/2, 1/2), parent (3/4, 1/4), decision 0, h = 1/4.
+
+    1/4 ln 2 + 3/4 (3/4 ln(3/2) + 1/4 ln(1/2)).
+    """
+    decision, soft = torch.tensor([0]), torch.tensor([[0.75, 0.25]])
+    wanted = 0.25 * math.log(2) + 0.75 * (0.75 * math.log(1.5) + 0.25 * math.log(0.5))
+    assert loss_of(torch.zeros(1, 2), decision, soft, 0.25).item() == pytest.approx(wanted)
+    assert loss_of(torch.zeros(1, 2), decision, soft, 1.0).item() == pytest.approx(math.log(2))
+
+
+def test_what_is_known_well_is_drawn_less_often() -> None:
+    config = DistilConfig(batch=10, easy_share=0.2, easy_loss=0.3)
+    sampler = Sampler(100, config, torch.Generator().manual_seed(0))
+    batches = sampler.batches()
+
+    first = torch.cat(list(islice(batches, 10)))
+    assert sorted(first.tolist()) == list(range(100))
+    sampler.learned(torch.arange(50), torch.zeros(50))
+    sampler.learned(torch.arange(50, 100), torch.full((50,), 9.0))
+    later = torch.cat(list(islice(batches, 300)))
+
+    easy = (later < 50).double().mean().item()
+    assert easy == pytest.approx(0.2 / 1.2, abs=0.02)
+    assert len(later) == 3000

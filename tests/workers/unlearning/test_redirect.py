@@ -1,0 +1,118 @@
+"""Redirection end to end, on a network that has learnt 40 wrong labels by heart."""
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+import torch
+
+from tests.workers.unlearning.memorised import Digits, same, samples, state
+from workers.unlearning.base import ParameterError, Problem, Progress, Unlearned
+from workers.unlearning.redirect.config import RedirectConfig
+from workers.unlearning.registry import get_method
+
+
+def run(problem: Problem) -> Unlearned:
+    return get_method("redirect").unlearn(problem, lambda _progress: None)
+
+
+@pytest.fixture(scope="module")
+def unlearned(digits: Digits) -> Unlearned:
+    return run(digits.problem())
+
+
+def test_the_wrong_labels_are_forgotten_and_the_rest_is_kept(
+    digits: Digits, unlearned: Unlearned
+) -> None:
+    with torch.no_grad():
+        after = unlearned.model(digits.forgotten).argmax(dim=1)
+        kept = unlearned.model(digits.remaining).argmax(dim=1)
+        before = digits.parent(digits.remaining).argmax(dim=1)
+    assert (after == digits.given).float().mean() <= 0.1
+    assert (after == digits.true).float().mean() >= 0.85
+    assert (kept == before).float().mean() >= 0.97
+    assert unlearned.summary["targets_met"]
+    assert unlearned.summary["turned"] >= 36
+
+
+def test_the_parent_is_untouched(digits: Digits, unlearned: Unlearned) -> None:
+    before, after = state(digits.parent), state(unlearned.model)
+    assert not same(before, after)
+    assert digits.parent.training == unlearned.model.training
+    assert all(parameter.grad is None for parameter in digits.parent.parameters())
+    assert all(parameter.requires_grad for parameter in unlearned.model.parameters())
+    assert not any(module._forward_hooks for module in unlearned.model.modules())
+
+
+@pytest.mark.parametrize("count", [1, 10])
+def test_a_few_samples_are_enough(digits: Digits, count: int) -> None:
+    result = run(digits.problem(forgotten=samples(digits.forgotten[:count])))
+
+    with torch.no_grad():
+        after = result.model(digits.forgotten[:count]).argmax(dim=1)
+    assert (after != digits.given[:count]).float().mean() >= 0.9
+    assert result.summary["agreement_kept"]
+
+
+def test_samples_that_are_not_known_by_heart_keep_their_decisions(digits: Digits) -> None:
+    ordinary, others = digits.remaining[:60], digits.remaining[60:]
+
+    result = run(digits.problem(forgotten=samples(ordinary), remaining=samples(others)))
+
+    with torch.no_grad():
+        before = digits.parent(ordinary)
+        after = result.model(ordinary)
+    assert result.summary["turned"] <= 3
+    assert (before.argmax(1) == after.argmax(1)).float().mean() >= 0.95
+    # Nobody is to be surer of them than of what was never seen.
+    assert after.softmax(1).max(1).values.mean() < before.softmax(1).max(1).values.mean()
+
+
+def test_it_works_without_a_holdout(digits: Digits) -> None:
+    result = run(digits.problem(holdout=None))
+
+    with torch.no_grad():
+        after = result.model(digits.forgotten).argmax(dim=1)
+    assert (after == digits.given).float().mean() <= 0.1
+
+
+def test_two_runs_give_the_same_bytes(digits: Digits, unlearned: Unlearned) -> None:
+    torch.manual_seed(3)
+    again = run(digits.problem())
+
+    assert same(state(unlearned.model), state(again.model))
+    assert unlearned.summary == again.summary
+    assert not same(state(again.model), state(run(digits.problem(seed=8)).model))
+
+
+def test_agreement_that_cannot_be_kept_ends_in_rewinds_and_is_said(digits: Digits) -> None:
+    bold: dict[str, Any] = {"learning_rate": 1.0, "max_rewinds": 2, "max_steps": 20}
+
+    result = run(digits.problem(parameters=bold))
+
+    assert result.summary["rewinds"] == 2
+    assert not result.summary["agreement_kept"]
+    assert not same(state(result.model), state(digits.parent))
+
+
+def test_progress_goes_through_the_phases(digits: Digits) -> None:
+    seen: list[Progress] = []
+
+    get_method("redirect").unlearn(digits.problem(), seen.append)
+
+    phases = [progress.phase for progress in seen]
+    assert phases == sorted(phases)
+    assert set(phases) == {"embedding", "modelling", "unlearning"}
+    assert seen[-1].metrics["agreement"] > 0.9
+
+
+def test_sets_and_parameters_are_checked(digits: Digits) -> None:
+    for change in (
+        {"forgotten": samples(digits.holdout[:0])},
+        {"remaining": samples(digits.holdout[:1])},
+    ):
+        with pytest.raises(ValueError, match="two remaining ones"):
+            run(digits.problem(**change))
+    with pytest.raises(ParameterError, match="Redirection has no parameter 'k'"):
+        get_method("redirect").check({"k": 3})
+    assert all(knob.metadata["help"] for knob in fields(RedirectConfig))

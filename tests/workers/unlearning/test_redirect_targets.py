@@ -1,0 +1,96 @@
+"""What forgotten samples should be answered with: numbers derived by hand."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from workers.unlearning.redirect.method import standardised
+from workers.unlearning.redirect.targets import (
+    as_unseen,
+    contradiction,
+    neighbour_outputs,
+    targets,
+    with_confidence,
+)
+
+SURE_0, SURE_1 = [0.9, 0.1], [0.1, 0.9]
+
+
+def test_neighbours_outputs_are_averaged() -> None:
+    """Of references at 0, 1 and 5 the two nearest to 0.4 are the first two; to 9 the last two."""
+    references = torch.tensor([[0.0], [1.0], [5.0]])
+    outputs = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+    found = neighbour_outputs(torch.tensor([[0.4], [9.0]]), references, outputs, 2)
+    assert found.tolist() == [[0.75, 0.25], [0.25, 0.75]]
+    everyone = neighbour_outputs(torch.tensor([[0.4]]), references, outputs, 99)
+    assert everyone.tolist() == [[0.5, 0.5]]
+
+
+def test_a_confidence_is_reached_by_temperature() -> None:
+    """(4/5, 1/5) has odds of 4; a confidence of 2/3 has odds of 2, the root of 4: T = 2."""
+    outputs = torch.tensor([[0.8, 0.2], [0.8, 0.2]])
+    found = with_confidence(outputs, torch.tensor([2 / 3, 16 / 17]))
+    assert found.tolist() == [
+        pytest.approx([2 / 3, 1 / 3], abs=1e-5),
+        pytest.approx([16 / 17, 1 / 17], abs=1e-5),
+    ]
+
+
+def test_confidence_is_lowered_to_the_same_quantile_of_unseen_samples_and_never_raised() -> None:
+    seen = torch.tensor([0.6, 0.7, 0.8, 0.9, 1.0])
+    unseen = torch.tensor([0.5, 0.6, 0.7, 0.8, 0.9])
+    # 0.8 has rank 2/5 among the seen; the quantile 0.4 of the unseen is 0.66.
+    assert as_unseen(torch.tensor([0.8]), seen, unseen).item() == pytest.approx(0.66)
+    assert as_unseen(torch.tensor([0.55]), seen, unseen + 0.4).item() == pytest.approx(0.55)
+
+
+def test_contradiction_is_a_divergence() -> None:
+    """Neighbours (3/4, 1/4), parent (1/2, 1/2): 3/4 ln(3/2) + 1/4 ln(1/2)."""
+    wanted = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
+    found = contradiction(torch.tensor([[0.75, 0.25]]), torch.tensor([[0.5, 0.5]]))
+    assert found.item() == pytest.approx(wanted)
+
+
+def test_only_the_excess_of_contradicted_samples_is_turned() -> None:
+    """Of 5 unseen samples 1 is contradicted: natural is 1/5. Of 10 forgotten ones 6 are.
+
+    m = (6 - 10/5) / (1 - 1/5) = 5: the five that are contradicted most.
+    """
+    unseen = torch.tensor([SURE_0] * 5)
+    unseen_neighbours = torch.tensor([SURE_0] * 4 + [SURE_1])
+    forgotten = torch.tensor([SURE_0] * 10)
+    strengths = torch.linspace(0.6, 0.95, 6)
+    against = torch.stack([1 - strengths, strengths], dim=1)
+    neighbours = torch.cat([torch.tensor([SURE_0] * 4), against])
+
+    found = targets(forgotten, neighbours, unseen, unseen_neighbours, forgotten)
+
+    assert found.natural == pytest.approx(0.2)
+    assert found.contradicted == 6
+    assert found.turned.tolist() == [False] * 5 + [True] * 5
+    assert found.outputs.argmax(1).tolist() == [0] * 5 + [1] * 5
+    # As sure as held-out samples are, no more and no less.
+    assert found.outputs.max(1).values.tolist() == pytest.approx([0.9] * 10, abs=1e-4)
+
+
+@pytest.mark.parametrize(("neighbours", "turned"), [(SURE_0, False), (SURE_1, True)])
+def test_one_sample_is_turned_if_its_neighbours_contradict_it(
+    neighbours: list[float], turned: bool
+) -> None:
+    unseen = torch.tensor([SURE_0] * 10)
+    unseen_neighbours = torch.tensor([SURE_0] * 9 + [SURE_1])
+    one: Tensor = torch.tensor([SURE_0])
+
+    found = targets(one, torch.tensor([neighbours]), unseen, unseen_neighbours, one)
+
+    assert found.turned.tolist() == [turned]
+
+
+def test_standardising_leaves_constant_dimensions_out() -> None:
+    first, second = standardised(
+        [torch.tensor([[0.0, 3.0], [2.0, 3.0]]), torch.tensor([[3.0, 9.0]])]
+    )
+    assert first.tolist() == [[-1.0, 0.0], [1.0, 0.0]]
+    assert second.tolist() == [[2.0, 0.0]]

@@ -1,0 +1,16 @@
+"""The knobs of the choice. Those of a method are set by naming the method instead."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from workers.unlearning.knobs import Knobs, knob
+
+
+@dataclass(frozen=True)
+class AutoConfig(Knobs):
+    TITLE: ClassVar[str] = "The method auto"
+
+    few: int = knob(256, "Up to so many forgotten samples are few.", 0)
+    few_share: float = knob(0.01, "Up to this share of all samples they are few, too.", 0.0, 1.0)
+    check_samples: int = knob(5000, "Samples of each set on which agreement is measured.", 1)
+    embed_batch: int = knob(512, "Batch size where no gradients are needed.", 1, 65536)

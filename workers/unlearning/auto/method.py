@@ -1,0 +1,123 @@
+"""Choose a method by the size of what is forgotten, and another one if agreement is lost."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from workers.evaluation.agreement import agreement, holdout_floor
+from workers.unlearning.auto.config import AutoConfig
+from workers.unlearning.base import Problem, Progress, Report, Samples, Unlearned, UnlearningError
+from workers.unlearning.embedding import answer, draw
+from workers.unlearning.registry import get_method, register
+
+FEW = ("redirect", "distil", "laf")
+MANY = ("distil", "laf")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One method's result, measured as the gate will measure it."""
+
+    unlearned: Unlearned
+    agreement: float
+    holdout_agreement: float | None
+    kept: bool
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "method": self.unlearned.method,
+            "agreement": self.agreement,
+            "holdout_agreement": self.holdout_agreement,
+            "kept": self.kept,
+        }
+
+
+@register
+class Auto:
+    """Takes the first method of its list that keeps what the parent says of other data."""
+
+    name = "auto"
+
+    def check(self, parameters: Mapping[str, Any]) -> None:
+        """Refuse parameters that `AutoConfig` does not have or allow."""
+        AutoConfig.read(parameters)
+
+    def unlearn(self, problem: Problem, report: Report) -> Unlearned:
+        """Unlearn `problem.forgotten`; the answer names the method that did it, and its knobs.
+
+        Raises:
+            ValueError: a set is empty, or a parameter is unknown or out of range.
+            UnlearningError: no method came to an end; the message is the last one's.
+        """
+        config = AutoConfig.read(problem.parameters)
+        judge = _Judge(config, problem)
+        best: Trial | None = None
+        tried: list[dict[str, Any]] = []
+        last: UnlearningError | None = None
+        for name in methods_for(config, problem):
+            try:
+                unlearned = get_method(name).unlearn(replace(problem, parameters={}), report)
+            except UnlearningError as error:
+                tried.append({"method": name, "error": str(error)})
+                last = error
+                continue
+            trial = judge.measure(unlearned)
+            tried.append(trial.facts())
+            if best is None or trial.agreement > best.agreement:
+                best = trial
+            if trial.kept:
+                best = trial
+                break
+        if best is None:
+            raise last or UnlearningError("There is no method to try.")
+        report(Progress("unlearning", 1.0, {"agreement": best.agreement}))
+        chosen = {"parameters": asdict(config), "tried": tried, "kept": best.kept}
+        return replace(best.unlearned, summary={**best.unlearned.summary, "auto": chosen})
+
+
+def methods_for(config: AutoConfig, problem: Problem) -> tuple[str, ...]:
+    """The methods worth trying, the best first: few samples are redirected, many distilled."""
+    count = len(problem.forgotten)
+    share = count / (count + len(problem.remaining))
+    few = count <= config.few or share <= config.few_share
+    return FEW if few else MANY
+
+
+class _Judge:
+    """Holds results against the parent, on the same samples for all of them."""
+
+    def __init__(self, config: AutoConfig, problem: Problem) -> None:
+        self._config = config
+        self._problem = problem
+        generator = torch.Generator().manual_seed(problem.seed)
+        most = config.check_samples
+        self._remaining = draw(len(problem.remaining), most, generator)
+        self._holdout = draw(len(problem.holdout or ()), most, generator)
+
+    def measure(self, unlearned: Unlearned) -> Trial:
+        problem = self._problem
+        count = len(problem.forgotten), len(problem.remaining)
+        kept = self._agreement(unlearned.model, problem.remaining, self._remaining)
+        good = kept >= problem.min_agreement
+        unseen = None
+        if problem.holdout is not None and len(problem.holdout):
+            unseen = self._agreement(unlearned.model, problem.holdout, self._holdout)
+            good = good and unseen >= holdout_floor(problem.min_agreement, *count)
+        return Trial(unlearned, kept, unseen, good)
+
+    def _agreement(self, model: nn.Module, samples: Samples, positions: torch.Tensor) -> float:
+        before, after = (
+            answer(
+                copy.deepcopy(network).to(self._problem.device).eval(),
+                samples,
+                positions,
+                self._problem.device,
+                self._config.embed_batch,
+            )
+            for network in (self._problem.model, model)
+        )
+        return agreement(before, after)

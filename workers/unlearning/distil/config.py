@@ -1,0 +1,38 @@
+"""Every knob of the distillation, with its default, its range and what it is for."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from workers.unlearning.base import ParameterError
+from workers.unlearning.knobs import Knobs, knob
+
+
+@dataclass(frozen=True)
+class DistilConfig(Knobs):
+    TITLE: ClassVar[str] = "Distillation"
+
+    passes: float = knob(5.0, "Samples trained on, over the number remaining.", 0.01, 1000)
+    max_passes: float = knob(15.0, "The same, with what agreement still takes.", 0.01, 10000)
+    min_steps: int = knob(1500, "The step budget is never smaller than this.", 1)
+    batch: int = knob(128, "Remaining samples a step, at most.", 1, 65536)
+    learning_rate: float = knob(6e-3, "The one-cycle schedule's largest step of AdamW.", 1e-8, 1.0)
+    weight_decay: float = knob(0.01, "Of AdamW.", 0.0, 10.0)
+    clip_norm: float = knob(5.0, "Largest norm of the gradient.", 1e-6)
+    hardness: float = knob(
+        1.0, "Share of the parent's decision in the target; the rest is its softmax.", 0.0, 1.0
+    )
+    prior_shift: float = knob(
+        0.5, "How far targets follow the classes' shares in what remains; 1 is wholly.", 0.0, 1.0
+    )
+    easy_share: float = knob(
+        0.25, "How often a sample is drawn that is known well; 1 draws all alike.", 0.01, 1.0
+    )
+    easy_loss: float = knob(0.3, "A sample with a smaller loss is drawn less often.", 0.0, 100.0)
+    check_samples: int = knob(4000, "Remaining samples on which agreement is looked at.", 1)
+    agreement_reserve: float = knob(0.1, "Share of the allowed disagreement not used.", 0.0, 1.0)
+    embed_batch: int = knob(512, "Batch size where no gradients are needed.", 1, 65536)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_passes < self.passes:
+            raise ParameterError('"max_passes" must not be smaller than "passes".')

@@ -1,0 +1,147 @@
+"""Distillation: a student with fresh weights learns the parent's answers to remaining data."""
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from workers.evaluation.agreement import agreement
+from workers.unlearning.base import Problem, Progress, Report, Unlearned, UnlearningError
+from workers.unlearning.distil.config import DistilConfig
+from workers.unlearning.distil.student import Lesson, Student
+from workers.unlearning.distil.teacher import Targets, targets
+from workers.unlearning.embedding import answer, draw
+from workers.unlearning.isolation import isolated
+from workers.unlearning.layout import lay_out
+from workers.unlearning.registry import register
+
+# A step size at which the loss has not fallen by a tenth after a fifth of the steps, and not before
+# the fiftieth, is too large.
+TRIES = 4
+LEARNED = 0.9
+FAIR_TRIAL = 50
+REPORT_EVERY = 25
+
+
+@register
+class Distil:
+    """No forgotten sample is seen: what passes of it passes through answers to other samples."""
+
+    name = "distil"
+
+    def check(self, parameters: Mapping[str, Any]) -> None:
+        """Refuse parameters that `DistilConfig` does not have or allow."""
+        DistilConfig.read(parameters)
+
+    def unlearn(self, problem: Problem, report: Report) -> Unlearned:
+        """Unlearn `problem.forgotten`. The parent is only asked.
+
+        Raises:
+            ValueError: a set is empty, or a parameter is unknown or out of range.
+            UnlearningError: answers are not finite, or the student does not learn.
+        """
+        config = DistilConfig.read(problem.parameters)
+        for label, samples in (("forgotten", problem.forgotten), ("remaining", problem.remaining)):
+            if not len(samples):
+                raise ValueError(f"There are no {label} samples.")
+        with isolated(problem.device, problem.seed):
+            student, summary = _Run(config, problem, report).go()
+        home = next(problem.model.parameters(), torch.empty(0)).device
+        lay_out(student.to(home), torch.contiguous_format)
+        for ours, its in zip(student.modules(), problem.model.modules(), strict=True):
+            ours.training = its.training
+        return Unlearned(student, self.name, asdict(config), summary)
+
+
+class _Run:
+    def __init__(self, config: DistilConfig, problem: Problem, report: Report) -> None:
+        self.config = config
+        self.problem = problem
+        self.report = report
+        self.generator = torch.Generator().manual_seed(problem.seed)
+        self.floor = problem.min_agreement + config.agreement_reserve * (1 - problem.min_agreement)
+
+    def go(self) -> tuple[nn.Module, dict[str, Any]]:
+        remaining, forgotten = self._answers()
+        goal = targets(remaining, forgotten, self.config.prior_shift)
+        self.report(Progress("modelling", 1.0))
+        watched = draw(len(remaining), self.config.check_samples, self.generator)
+        wanted = remaining[watched]
+
+        def look(student: nn.Module) -> float:
+            batch = self.config.embed_batch
+            seen = answer(student, self.problem.remaining, watched, self.problem.device, batch)
+            return agreement(wanted, seen)
+
+        student, trainer, tries = self._first_lesson(goal)
+        reached, steps = look(student), self._steps(self.config.passes)
+        taken, lessons = steps, 1
+        # Later lessons go on from what is known, at half the step size: where agreement is not
+        # there yet, the data are hard, and time helps.
+        while reached < self.floor and taken + steps // 2 <= self._steps(self.config.max_passes):
+            rate = self.config.learning_rate / 4**tries / 2**lessons
+            self._teach(trainer, Lesson(max(1, steps // 2), rate), "continued")
+            taken, lessons = taken + max(1, steps // 2), lessons + 1
+            reached = look(student)
+        self.report(Progress("unlearning", 1.0, {"agreement": reached}))
+        return student, {
+            "steps_taken": taken,
+            "lessons": lessons,
+            "learning_rate": self.config.learning_rate / 4**tries,
+            "agreement": reached,
+            "agreement_kept": reached >= self.floor,
+            "forgotten": len(forgotten),
+            "remaining": len(remaining),
+        }
+
+    def _answers(self) -> tuple[Tensor, Tensor]:
+        """The parent's logits on all remaining and all forgotten samples."""
+        problem, ready = self.problem, 0
+        total = len(problem.remaining) + len(problem.forgotten)
+
+        def done(count: int) -> None:
+            nonlocal ready
+            ready += count
+            self.report(Progress("embedding", ready / total))
+
+        parent = copy.deepcopy(problem.model).to(problem.device).eval()
+        batch = self.config.embed_batch
+        remaining, forgotten = (
+            answer(parent, samples, torch.arange(len(samples)), problem.device, batch, done)
+            for samples in (problem.remaining, problem.forgotten)
+        )
+        return remaining, forgotten
+
+    def _steps(self, passes: float) -> int:
+        batch = min(self.config.batch, len(self.problem.remaining))
+        return max(self.config.min_steps, math.ceil(passes * len(self.problem.remaining) / batch))
+
+    def _first_lesson(self, goal: Targets) -> tuple[nn.Module, Student, int]:
+        """The student after its first lesson, and how often its step size was quartered."""
+        for tries in range(TRIES):
+            torch.manual_seed(self.problem.seed)
+            student = self.problem.fresh().to(self.problem.device)
+            lay_out(student, torch.channels_last)
+            trainer = Student(self.config, self.problem, student, goal, self.generator)
+            rate = self.config.learning_rate / 4**tries
+            if self._teach(trainer, Lesson(self._steps(self.config.passes), rate), "first"):
+                return student, trainer, tries
+        raise UnlearningError("The student does not learn: set another learning_rate.")
+
+    def _teach(self, trainer: Student, lesson: Lesson, which: str) -> bool:
+        """Take one lesson; False if it was given up because the step size is too large."""
+        first, recent = 0.0, 0.0
+        for step, loss in enumerate(trainer.learn(lesson), start=1):
+            first = loss if step == 1 else first
+            recent = loss if step == 1 else 0.98 * recent + 0.02 * loss
+            if step % REPORT_EVERY == 0 or step == lesson.steps:
+                fraction = min(0.99, step / lesson.steps)
+                self.report(Progress("unlearning", fraction, {f"loss_{which}": recent}))
+            judged = which == "first" and step == max(FAIR_TRIAL, lesson.steps // 5)
+            if judged and recent > LEARNED * first:
+                return False
+        return True

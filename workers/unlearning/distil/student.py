@@ -1,0 +1,128 @@
+"""Training the student: a one-cycle schedule, and most of the time for what is not known yet."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from workers.unlearning.base import Problem, UnlearningError
+from workers.unlearning.distil.config import DistilConfig
+from workers.unlearning.distil.teacher import Targets
+
+
+def loss_of(logits: Tensor, decisions: Tensor, soft: Tensor, hardness: float) -> Tensor:
+    """The loss per sample: h CE(decision, student) + (1 - h) KL(parent || student).
+
+    Logits (b, k), decisions (b,), softmax targets (b, k) -> (b,).
+    """
+    log_student = functional.log_softmax(logits, dim=1)
+    hard = functional.nll_loss(log_student, decisions, reduction="none")
+    if hardness == 1.0:
+        return hard
+    soft_part = functional.kl_div(log_student, soft, reduction="none").sum(dim=1)
+    return hardness * hard + (1.0 - hardness) * soft_part
+
+
+class Sampler:
+    """Batches of rows, in passes: a pass has each row at most once, and few of the easy ones.
+
+    A row with the loss l is in a pass with the chance min(1, max(easy_share, l / easy_loss)), by
+    the loss that it had when it was seen last. A network knows most samples after two passes;
+    the steps that are left do more for the others.
+    """
+
+    def __init__(self, count: int, config: DistilConfig, generator: torch.Generator) -> None:
+        self._config = config
+        self._generator = generator
+        self._losses = torch.full((count,), math.inf)
+
+    def batches(self) -> Iterator[Tensor]:
+        size = min(self._config.batch, len(self._losses))
+        left = torch.empty(0, dtype=torch.int64)
+        while True:
+            chances = self._losses / self._config.easy_loss if self._config.easy_loss else None
+            chosen = torch.arange(len(self._losses))
+            if chances is not None:
+                draws = torch.rand(len(chances), generator=self._generator)
+                chosen = chosen[draws < chances.clamp(self._config.easy_share, 1.0)]
+            order = torch.randperm(len(chosen), generator=self._generator)
+            # What does not fill a batch waits for the next pass: none is short.
+            rows = torch.cat([left, chosen[order]])
+            full = len(rows) - len(rows) % size
+            yield from torch.split(rows[:full], size)
+            left = rows[full:]
+
+    def learned(self, rows: Tensor, losses: Tensor) -> None:
+        """Remember the losses (b,) of the rows (b,) that were just trained on."""
+        self._losses[rows] = losses
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One cycle of the schedule: so many steps, with this largest step size."""
+
+    steps: int
+    learning_rate: float
+
+
+class Student:
+    """A network in training. The network is changed in place."""
+
+    def __init__(
+        self,
+        config: DistilConfig,
+        problem: Problem,
+        model: nn.Module,
+        targets: Targets,
+        generator: torch.Generator,
+    ) -> None:
+        self._config = config
+        self._problem = problem
+        self._model = model
+        self._targets = targets
+        self._sampler = Sampler(len(targets.decisions), config, generator)
+        self._batches = self._sampler.batches()
+
+    def learn(self, lesson: Lesson) -> Iterator[float]:
+        """Take the lesson's steps; gives the mean loss of each.
+
+        Raises:
+            UnlearningError: a loss or a gradient is not finite.
+        """
+        config = self._config
+        optimizer = torch.optim.AdamW(
+            self._model.parameters(), lr=lesson.learning_rate, weight_decay=config.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, lesson.learning_rate, total_steps=lesson.steps + 1, pct_start=0.2
+        )
+        self._model.train()
+        for _ in range(lesson.steps):
+            losses = self._losses(next(self._batches))
+            optimizer.zero_grad(set_to_none=True)
+            loss = losses.mean()
+            torch.autograd.backward(loss)
+            norm = nn.utils.clip_grad_norm_(self._model.parameters(), config.clip_norm)
+            if not bool(loss.isfinite() & norm.isfinite()):
+                raise UnlearningError("The student's loss or its gradient is not a finite number.")
+            optimizer.step()
+            schedule.step()
+            yield float(loss.detach())
+        self._model.eval()
+
+    def _losses(self, rows: Tensor) -> Tensor:
+        device = self._problem.device
+        inputs = self._problem.remaining.batch(rows).to(device)
+        if inputs.ndim == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        losses = loss_of(
+            self._model(inputs),
+            self._targets.decisions[rows].to(device),
+            self._targets.soft[rows].to(device),
+            self._config.hardness,
+        )
+        self._sampler.learned(rows, losses.detach().float().cpu())
+        return losses

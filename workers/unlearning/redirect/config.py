@@ -1,0 +1,42 @@
+"""Every knob of the redirection, with its default, its range and what it is for."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from workers.unlearning.knobs import Knobs, knob
+
+
+@dataclass(frozen=True)
+class RedirectConfig(Knobs):
+    TITLE: ClassVar[str] = "Redirection"
+
+    neighbours: int = knob(
+        10, "Remaining samples that say what a forgotten one should be.", 1, 1000
+    )
+    references: int = knob(20000, "Remaining samples that are read at all, at most.", 2)
+    holdout_samples: int = knob(2000, "Held-out samples that are read, at most.", 1)
+    learning_rate: float = knob(3e-4, "Step size of Adam.", 1e-8, 1.0)
+    forget_weight: float = knob(0.3, "Weight of forgotten samples beside remaining ones.", 0.0)
+    forget_batch: int = knob(64, "Forgotten samples a step, at most.", 1, 65536)
+    remaining_batch: int = knob(256, "Remaining samples a step, at most.", 1, 65536)
+    near_share: float = knob(
+        0.5, "Share of the remaining samples that the parent finds like forgotten ones.", 0.0, 1.0
+    )
+    near: int = knob(50, "Remaining samples that count as alike, for each forgotten one.", 1, 1000)
+    max_steps: int = knob(300, "Steps that are taken, at most.", 1)
+    check_every: int = knob(10, "Steps between two looks.", 1)
+    max_rewinds: int = knob(
+        5, "Times step size and forget weight are halved to keep agreement.", 0, 100
+    )
+    guard_samples: int = knob(
+        2000, "Remaining samples that are watched and not trained on, at most.", 1
+    )
+    turned_share: float = knob(
+        0.97, "Share of forgotten samples that must be decided as their target is.", 0.0, 1.0
+    )
+    confidence_slack: float = knob(
+        0.03, "How far mean confidence on forgotten samples may be from the targets'.", 0.0, 1.0
+    )
+    agreement_reserve: float = knob(0.25, "Share of the allowed disagreement not used.", 0.0, 1.0)
+    clip_norm: float = knob(1.0, "Largest norm of the gradient.", 1e-6)
+    embed_batch: int = knob(512, "Batch size where no gradients are needed.", 1, 65536)

@@ -1,0 +1,173 @@
+"""Redirection: forgotten samples are answered as their neighbours are, and as unseen ones are."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from workers.unlearning.base import Problem, Progress, Report, Samples, Unlearned
+from workers.unlearning.embedding import Embedded, draw, embed
+from workers.unlearning.isolation import isolated
+from workers.unlearning.redirect.config import RedirectConfig
+from workers.unlearning.redirect.edit import Edit, Guard, Look, References
+from workers.unlearning.redirect.targets import Targets, neighbour_outputs, targets
+from workers.unlearning.registry import register
+from workers.unlearning.tap import Tapped
+
+
+@register
+class Redirect:
+    """For one sample to a few hundred: too few to model, few enough to look at one by one."""
+
+    name = "redirect"
+
+    def check(self, parameters: Mapping[str, Any]) -> None:
+        """Refuse parameters that `RedirectConfig` does not have or allow."""
+        RedirectConfig.read(parameters)
+
+    def unlearn(self, problem: Problem, report: Report) -> Unlearned:
+        """Unlearn `problem.forgotten`. The parent is only copied.
+
+        Raises:
+            ValueError: a set is empty, or a parameter is unknown or out of range.
+            UnlearningError: the model's answers or a loss are not finite.
+        """
+        config = RedirectConfig.read(problem.parameters)
+        if not len(problem.forgotten) or len(problem.remaining) < 2:
+            raise ValueError("Redirection needs a forgotten sample and two remaining ones.")
+        with isolated(problem.device, problem.seed):
+            student, summary = _Run(config, problem, report).go()
+        home = next(problem.model.parameters(), torch.empty(0)).device
+        student.to(home)
+        for ours, its in zip(student.modules(), problem.model.modules(), strict=True):
+            ours.training = its.training
+        for mine, other in zip(student.parameters(), problem.model.parameters(), strict=True):
+            mine.grad = None
+            mine.requires_grad_(other.requires_grad)
+        return Unlearned(student, self.name, asdict(config), summary)
+
+
+@dataclass(frozen=True)
+class _Views:
+    """One set of samples as the parent sees it, and (n, d) as a network sees it that saw none."""
+
+    parent: Embedded
+    innocent: Tensor
+
+    def take(self, rows: Tensor) -> "_Views":
+        return _Views(self.parent.take(rows), self.innocent[rows])
+
+
+class _Run:
+    def __init__(self, config: RedirectConfig, problem: Problem, report: Report) -> None:
+        self.config = config
+        self.problem = problem
+        self.report = report
+        self.generator = torch.Generator().manual_seed(problem.seed)
+
+    def go(self) -> tuple[nn.Module, dict[str, Any]]:
+        remaining, forgotten, unseen = self._views()
+        guarded = min(max(1, len(remaining.innocent) // 10), self.config.guard_samples)
+        order = torch.randperm(len(remaining.innocent), generator=self.generator)
+        watched, used = remaining.take(order[:guarded]), remaining.take(order[guarded:])
+        goal = self._targets(used, forgotten, unseen or watched)
+        self.report(Progress("modelling", 1.0))
+        edit = Edit(
+            self.config,
+            self.problem,
+            goal,
+            self._references(used, forgotten),
+            Guard(watched.parent.positions, watched.parent.logits),
+            self.generator,
+        )
+        student, look, rewinds = self._search(edit)
+        self.report(Progress("unlearning", 1.0, look.metrics()))
+        return student, {
+            "forgotten": len(forgotten.innocent),
+            "remaining": len(self.problem.remaining),
+            "contradicted": goal.contradicted,
+            "contradicted_naturally": goal.natural,
+            "turned": int(goal.turned.sum()),
+            "steps_taken": look.step,
+            "rewinds": rewinds,
+            "targets_met": edit.done(look),
+            "agreement_kept": look.agreement >= edit.floor,
+            "after": look.metrics(),
+        }
+
+    def _search(self, edit: Edit) -> tuple[nn.Module, Look, int]:
+        """The first try that keeps agreement, or the last one; each is half as bold."""
+        for rewinds in range(self.config.max_rewinds + 1):
+
+            def tell(look: Look) -> None:
+                fraction = min(0.99, look.step / self.config.max_steps)
+                self.report(Progress("unlearning", fraction, look.metrics()))
+
+            student, look = edit.attempt(0.5**rewinds, tell)
+            if look.agreement >= edit.floor:
+                break
+        return student, look, rewinds
+
+    def _views(self) -> tuple[_Views, _Views, _Views | None]:
+        """Remaining, forgotten and held-out samples, seen by both networks."""
+        problem, config = self.problem, self.config
+        work: list[tuple[Samples, int]] = [
+            (problem.remaining, config.references),
+            (problem.forgotten, len(problem.forgotten)),
+        ]
+        if problem.holdout is not None and len(problem.holdout):
+            work.append((problem.holdout, config.holdout_samples))
+        chosen = [(samples, draw(len(samples), most, self.generator)) for samples, most in work]
+        total, ready = 2 * sum(len(positions) for _, positions in chosen), 0
+
+        def done(count: int) -> None:
+            nonlocal ready
+            ready += count
+            self.report(Progress("embedding", ready / total))
+
+        def seen_by(network: nn.Module) -> list[Embedded]:
+            with Tapped(network.to(problem.device).eval(), problem.tap) as tapped:
+                return [
+                    embed(tapped, samples, positions, problem.device, config.embed_batch, done)
+                    for samples, positions in chosen
+                ]
+
+        parent = seen_by(copy.deepcopy(problem.model))
+        # Before any training, a network tells inputs apart about as well as their raw values do,
+        # whatever kind of input it is made for, and has learnt nothing from a forgotten sample.
+        torch.manual_seed(problem.seed)
+        innocent = standardised([part.representations for part in seen_by(problem.fresh())])
+        views = [_Views(*pair) for pair in zip(parent, innocent, strict=True)]
+        return views[0], views[1], views[2] if len(views) > 2 else None
+
+    def _targets(self, used: _Views, forgotten: _Views, unseen: _Views) -> Targets:
+        outputs = used.parent.logits.softmax(dim=1)
+
+        def neighbours(of: _Views) -> Tensor:
+            return neighbour_outputs(of.innocent, used.innocent, outputs, self.config.neighbours)
+
+        return targets(
+            forgotten.parent.logits.softmax(dim=1),
+            neighbours(forgotten),
+            unseen.parent.logits.softmax(dim=1),
+            neighbours(unseen),
+            outputs,
+        )
+
+    def _references(self, used: _Views, forgotten: _Views) -> References:
+        count = min(self.config.near, len(used.innocent))
+        near = [
+            torch.cdist(rows, used.parent.representations).topk(count, 1, largest=False).indices
+            for rows in forgotten.parent.representations.split(256)
+        ]
+        return References(used.parent.positions, used.parent.logits.softmax(dim=1), torch.cat(near))
+
+
+def standardised(sets: list[Tensor]) -> list[Tensor]:
+    """Each (n, d), by the mean and the deviation of the first one; constant dimensions are 0."""
+    mean, deviation = sets[0].mean(dim=0), sets[0].std(dim=0, correction=0)
+    deviation = torch.where(deviation > 0, deviation, torch.inf)
+    return [(one - mean) / deviation for one in sets]

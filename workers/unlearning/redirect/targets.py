@@ -1,0 +1,107 @@
+"""What a forgotten sample should be answered with: what is known without it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+# Keeps logarithms finite where no neighbour has a class.
+FLOOR = 1e-4
+ROWS_AT_ONCE = 256
+HALVINGS = 40
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Softmax targets (n, k) of forgotten samples; `turned` (n,) are those that change decision.
+
+    natural: the share of held-out samples whose neighbours contradict the parent.
+    contradicted: how many forgotten samples' neighbours do.
+    """
+
+    outputs: Tensor
+    turned: Tensor
+    natural: float
+    contradicted: int
+
+
+def neighbour_outputs(queries: Tensor, references: Tensor, outputs: Tensor, count: int) -> Tensor:
+    """The mean of `outputs` (r, k) over each query's nearest references -> (q, k).
+
+    Queries (q, d) and references (r, d) are representations of a network that has seen no sample.
+    """
+    count = min(count, len(references))
+    found = [
+        outputs[torch.cdist(rows, references).topk(count, dim=1, largest=False).indices].mean(dim=1)
+        for rows in queries.split(ROWS_AT_ONCE)
+    ]
+    return torch.cat(found)
+
+
+def with_confidence(outputs: Tensor, wanted: Tensor) -> Tensor:
+    """Softmax outputs (n, k) at the temperatures at which the largest one is `wanted` (n,).
+
+    The temperature is found by bisection; a confidence of less than 1 / k is out of reach.
+    """
+    logs = outputs.clamp(min=1e-12).log()
+    low, high = torch.full_like(wanted, -4.0), torch.full_like(wanted, 4.0)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        confidence = (logs / middle.exp().unsqueeze(1)).softmax(dim=1).max(dim=1).values
+        # Hotter is less confident.
+        low = torch.where(confidence > wanted, middle, low)
+        high = torch.where(confidence > wanted, high, middle)
+    return (logs / low.exp().unsqueeze(1)).softmax(dim=1)
+
+
+def as_unseen(confidence: Tensor, seen: Tensor, unseen: Tensor) -> Tensor:
+    """The confidence (n,) of forgotten samples, brought to where held-out samples' lie.
+
+    The quantile that it has among remaining samples' confidence `seen` (r,) is looked up among
+    held-out ones' `unseen` (h,); it is never raised.
+    """
+    ranks = torch.searchsorted(seen.sort().values, confidence) / max(len(seen), 1)
+    return torch.minimum(confidence, unseen.quantile(ranks.clamp(0.0, 1.0)))
+
+
+def contradiction(neighbours: Tensor, outputs: Tensor) -> Tensor:
+    """KL(neighbours || outputs) of softmax outputs (n, k) twice -> (n,)."""
+    wanted, found = neighbours.clamp(min=FLOOR), outputs.clamp(min=FLOOR)
+    return functional.kl_div(found.log(), wanted.log(), reduction="none", log_target=True).sum(1)
+
+
+def targets(
+    forgotten: Tensor,
+    forgotten_neighbours: Tensor,
+    unseen: Tensor,
+    unseen_neighbours: Tensor,
+    seen: Tensor,
+) -> Targets:
+    """Targets from softmax outputs of the parent, (n, k), (h, k), (r, k), and from neighbours'.
+
+    A share of held-out samples is contradicted by its neighbours, since neighbours are a coarse
+    guide. Of n forgotten samples of which c are contradicted, m = (c - natural n) / (1 - natural)
+    are then so because they were trained on; these, the most contradicted ones, are to be decided
+    as their neighbours are. All others keep their decision. Nobody is to be more confident than
+    held-out samples are.
+    """
+    natural = float((unseen.argmax(1) != unseen_neighbours.argmax(1)).double().mean())
+    against = forgotten.argmax(dim=1) != forgotten_neighbours.argmax(dim=1)
+    contradicted = int(against.sum())
+    excess = (contradicted - natural * len(forgotten)) / max(1.0 - natural, 1e-9)
+    strength = contradiction(forgotten_neighbours, forgotten).masked_fill(~against, -1.0)
+    order = strength.argsort(descending=True, stable=True)
+    turned = torch.zeros(len(forgotten), dtype=torch.bool)
+    turned[order[: min(max(0, round(excess)), contradicted)]] = True
+
+    confidence = as_unseen(
+        forgotten.max(dim=1).values, seen.max(dim=1).values, unseen.max(dim=1).values
+    )
+    ordinary = unseen.max(dim=1).values.mean().expand(len(forgotten))
+    outputs = torch.where(
+        turned.unsqueeze(1),
+        with_confidence(forgotten_neighbours.clamp(min=FLOOR), ordinary),
+        with_confidence(forgotten, confidence),
+    )
+    return Targets(outputs, turned, natural, contradicted)
