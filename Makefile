@@ -11,6 +11,7 @@ STAMP := $(VENV)/.installed
 UNLEARND_HOME ?= $(CURDIR)/.unlearnd
 DEMO_ARGS ?=
 TEST_ARGS ?=
+BENCH_ARGS ?=
 
 .PHONY: help
 help: ## List the targets.
@@ -22,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'unlearnd needs Python 3.11 or later: make PYTHON=/path/to/python3.11'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch numpy
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[worker,embedded,demo,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[worker,embedded,demo,bench,dev]'
 	@touch $@
 
 .PHONY: setup
@@ -39,6 +40,10 @@ up: $(STAMP) ## Run the whole service on this machine until Ctrl-C.
 .PHONY: test
 test: $(STAMP) ## Run all tests; TEST_ARGS="tests/service -x" narrows them down.
 	$(BIN)/python -m pytest $(TEST_ARGS)
+
+.PHONY: bench
+bench: $(STAMP) ## Compare unlearning methods; BENCH_ARGS="--tasks memorised-100 --seeds 1".
+	$(BIN)/python -m bench.unlearning $(BENCH_ARGS)
 
 .PHONY: format
 format: $(STAMP) ## Write the code in the house's form.

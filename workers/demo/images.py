@@ -45,14 +45,18 @@ class Task:
     mislabelled: int
 
 
-def digits(seed: int) -> Task:
-    """1,797 scanned digits of 8 by 8 pixels: 1,197 to train, 300 held out, 300 to test."""
+def all_digits() -> Part:
+    """Scikit-learn's 1,797 scanned digits, (1, 8, 8), numbers from 0 to 16."""
     from sklearn.datasets import load_digits
 
     loaded: Any = load_digits()
-    images = loaded.images.astype(np.uint8)[:, None, :, :]
-    order = np.random.default_rng(seed).permutation(len(images))
-    everything = Part(images, loaded.target.astype(np.int64)).rows(order)
+    return Part(loaded.images.astype(np.uint8)[:, None, :, :], loaded.target.astype(np.int64))
+
+
+def digits(seed: int) -> Task:
+    """1,797 scanned digits of 8 by 8 pixels: 1,197 to train, 300 held out, 300 to test."""
+    everything = all_digits()
+    everything = everything.rows(np.random.default_rng(seed).permutation(len(everything)))
     return Task(
         name="digits",
         factory="workers.zoo:digits_cnn",
@@ -66,8 +70,8 @@ def digits(seed: int) -> Task:
     )
 
 
-def fashion_mnist(seed: int) -> Task:
-    """60,000 pictures of clothes to train, 5,000 held out, 5,000 to test.
+def all_fashion_mnist() -> tuple[Part, Part]:
+    """Fashion-MNIST as it comes: 60,000 and 10,000 images, (1, 28, 28).
 
     Raises:
         ImagesMissingError: the files are not installed.
@@ -80,6 +84,16 @@ def fashion_mnist(seed: int) -> Task:
         )
     train = Part(_read_idx(folder, "train-images-idx3"), _read_labels(folder, "train-labels-idx1"))
     other = Part(_read_idx(folder, "t10k-images-idx3"), _read_labels(folder, "t10k-labels-idx1"))
+    return train, other
+
+
+def fashion_mnist(seed: int) -> Task:
+    """60,000 pictures of clothes to train, 5,000 held out, 5,000 to test.
+
+    Raises:
+        ImagesMissingError: the files are not installed.
+    """
+    train, other = all_fashion_mnist()
     order = np.random.default_rng(seed).permutation(len(other))
     return Task(
         name="fashion-mnist",

@@ -1,0 +1,1 @@
+"""Benchmarks: scripts that print a table with both sides measured in one run."""

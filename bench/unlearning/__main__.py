@@ -1,0 +1,70 @@
+"""`python -m bench.unlearning --tasks data-removal --methods auto --seeds 3 --json FILE`."""
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.unlearning.compare import Row, compare
+from bench.unlearning.images import SOURCES
+from bench.unlearning.pictures import draw
+from bench.unlearning.tables import machine, show, write
+from bench.unlearning.tasks import TASKS
+from workers.unlearning.registry import names
+
+DEFAULT_TASKS = (
+    "data-removal,class-removal-0,class-removal-3,class-removal-8,noisy-labels,"
+    "random-1,random-10,random-100,memorised-100"
+)
+
+
+def listed(known: list[str]) -> Any:
+    def read(text: str) -> list[str]:
+        found = text.split(",")
+        unknown = [name for name in found if name not in known]
+        if unknown:
+            raise argparse.ArgumentTypeError(
+                f"unknown: {', '.join(unknown)}; known: {', '.join(known)}"
+            )
+        return found
+
+    return read
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.unlearning", description="Methods beside nothing and retraining."
+    )
+    parser.add_argument("--images", choices=sorted(SOURCES), default="fashion-mnist")
+    parser.add_argument("--rows", type=int, help="take this many training samples only")
+    parser.add_argument("--tasks", type=listed(list(TASKS)), default=DEFAULT_TASKS)
+    parser.add_argument("--methods", type=listed(names()), default="auto,redirect,distil,laf")
+    parser.add_argument("--parameters", type=json.loads, default={}, help="of all methods, JSON")
+    parser.add_argument("--seeds", type=int, default=1, help="how many, from 0 on")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--cache", type=Path, default=Path(".bench/networks"))
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--picture", type=Path, help="PNG: mean gap against time")
+    given = parser.parse_args()
+
+    console = Console(width=180)
+    rows: list[Row] = []
+    methods = dict.fromkeys(given.methods, given.parameters)
+    for task in given.tasks:
+        for seed in range(given.seeds):
+            console.print(f"{task}, seed {seed} ...", style="dim")
+            rows += compare(
+                given.images, given.rows, task, seed, methods, given.cache, given.threads
+            )
+    show(rows, console)
+    if given.json:
+        facts = machine(given.threads) | {"images": given.images, "seeds": given.seeds}
+        write(rows, given.json, facts)
+    if given.picture:
+        draw(rows, given.picture)
+
+
+main()
