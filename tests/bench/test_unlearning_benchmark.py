@@ -1,0 +1,92 @@
+"""A small run of the benchmark, on real images: its numbers have not fallen apart."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bench.unlearning.images import digits
+from bench.unlearning.measures import attack
+from bench.unlearning.tasks import TASKS, make_task
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("bench")
+    command = [
+        *(sys.executable, "-m", "bench.unlearning", "--images", "digits", "--threads", "1"),
+        *("--tasks", "memorised-40,class-removal-0", "--methods", "auto"),
+        *("--cache", str(folder / "networks"), "--json", str(folder / "report.json")),
+        *("--picture", str(folder / "report.png")),
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "memorised-40" in done.stdout
+    assert (folder / "report.png").read_bytes().startswith(b"\x89PNG")
+    found: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    return found
+
+
+def row(report: dict[str, Any], task: str, method: str) -> dict[str, Any]:
+    (found,) = [r for r in report["rows"] if (r["task"], r["method"]) == (task, method)]
+    return dict(found)
+
+
+def test_what_was_learnt_by_heart_is_forgotten(report: dict[str, Any]) -> None:
+    nothing = row(report, "memorised-40", "do nothing")
+    auto = row(report, "memorised-40", "auto")
+
+    assert nothing["measures"]["memorisation_gap"] > 90
+    assert auto["summary"]["method"] == "redirect"
+    closed = 1 - auto["gaps"]["memorisation_gap"] / nothing["gaps"]["memorisation_gap"]
+    assert closed >= 0.8
+    assert auto["measures"]["test"] >= nothing["measures"]["test"] - 1
+    assert auto["gaps"]["mean"] < nothing["gaps"]["mean"] / 4
+
+
+def test_a_class_goes_and_the_others_stay(report: dict[str, Any]) -> None:
+    nothing = row(report, "class-removal-0", "do nothing")
+    auto = row(report, "class-removal-0", "auto")
+    oracle = row(report, "class-removal-0", "retrain (oracle)")
+
+    assert nothing["gaps"]["train_f"] > 90
+    assert auto["gaps"]["mean"] < nothing["gaps"]["mean"] / 4
+    assert auto["measures"]["train_r"] >= oracle["measures"]["train_r"] - 2
+
+
+def test_the_oracle_is_at_no_distance_from_itself(report: dict[str, Any]) -> None:
+    oracle = row(report, "memorised-40", "retrain (oracle)")
+    assert set(oracle["gaps"].values()) == {0.0}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_chooses_the_same_samples_for_the_same_seed(name: str) -> None:
+    images = digits()
+    first, again, other = (make_task(name, images, seed) for seed in (0, 0, 1))
+
+    assert np.array_equal(first.forgotten, again.forgotten)
+    assert np.array_equal(first.labels, again.labels)
+    changed = first.labels != images.train.labels
+    assert not (changed & ~first.forgotten).any()
+    if not name.startswith("class-removal"):
+        assert not np.array_equal(first.forgotten, other.forgotten)
+
+
+def test_the_attack_sees_members_where_there_is_something_to_see() -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.rand(3000, 3, generator=generator)
+    sure = (noise * 8).softmax(1)
+    unsure = noise.softmax(1)
+
+    telling = attack(sure[:1000], sure[1000:1500], unsure[:2000], seed=0)
+    blind = attack(sure[:1000], sure[1000:1500], sure[1000:], seed=0)
+
+    assert telling > 0.9
+    assert abs(blind - 0.5) < 0.1
