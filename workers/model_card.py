@@ -50,6 +50,12 @@ def table(audit: dict[str, Any]) -> str:
     for name, attack in (audit["membership"] or {}).items():
         before, after = interval(attack["before"]), interval(attack["after"])
         rows.append(f"| membership AUC by {name}, 95 % interval | {before} | {after} |")
+    if audit["contradiction"] is not None:
+        before, after = (excess(audit["contradiction"][when]) for when in ("before", "after"))
+        rows.append(
+            "| contradicted by neighbours, forgotten over held-out samples, 95 % interval "
+            f"| {before} | {after} |"
+        )
     for name in ("remaining", "holdout", "forgotten"):
         measured = audit[name]
         if measured is not None:
@@ -63,3 +69,7 @@ def table(audit: dict[str, Any]) -> str:
 
 def interval(measured: dict[str, float]) -> str:
     return f"{measured['auc']:.3f} ({measured['low']:.3f} to {measured['high']:.3f})"
+
+
+def excess(measured: dict[str, float]) -> str:
+    return f"{measured['excess']:+.3f} ({measured['low']:+.3f} to {measured['high']:+.3f})"

@@ -164,6 +164,7 @@ def audited(problem: Problem, unlearned: Unlearned) -> dict[str, Any]:
     return audit(
         problem.model,
         unlearned.model,
+        problem.fresh,
         problem.tap,
         remaining=problem.remaining,
         forgotten=problem.forgotten,

@@ -213,17 +213,19 @@ def figures(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Accuracies by labels, and what the audit measured without any, before and after."""
     audit = version["audit"]
-    attacks = audit["membership"] or {}
+    attacks, memory = audit["membership"] or {}, audit["contradiction"]
     kept = {name: audit[name]["agreement"] for name in ("remaining", "holdout") if audit[name]}
     before = {
         "accuracy": accuracies(service, described, parent),
         "agreement": dict.fromkeys(kept, 1.0),
         "membership_auc": {name: attack["before"]["auc"] for name, attack in attacks.items()},
+        "contradicted": {"excess": memory["before"]["excess"]} if memory else {},
     }
     after = {
         "accuracy": accuracies(service, described, version),
         "agreement": kept,
         "membership_auc": {name: attack["after"]["auc"] for name, attack in attacks.items()},
+        "contradicted": {"excess": memory["after"]["excess"]} if memory else {},
         "audit_level": audit["level"],
     }
     return before, after
@@ -239,6 +241,7 @@ def show(result: Result, described: dict[str, Any], settings: Settings) -> None:
         "accuracy": "accuracy on {} samples (labels, report only)",
         "agreement": "agreement with the parent, {} samples",
         "membership_auc": "membership AUC by {} (0.5 is chance)",
+        "contradicted": "contradicted by neighbours, {} over held-out (0 is none)",
     }
     for group, title in titles.items():
         for name, value in result.before[group].items():

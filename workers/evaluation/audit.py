@@ -10,17 +10,21 @@ from torch import Tensor, nn
 
 from workers.evaluation.agreement import agreement, divergence, holdout_floor
 from workers.evaluation.cka import linear_cka
+from workers.evaluation.contradiction import Contradiction, contradicted, contradiction
 from workers.evaluation.membership import Interval, attack, scores
 from workers.unlearning.base import Samples, Tap
 from workers.unlearning.embedding import Embedded, draw, embed
 from workers.unlearning.isolation import isolated
+from workers.unlearning.neighbours import standardised
 from workers.unlearning.tap import Tapped
 
 # With fewer samples on a side, membership is not measured: any AUC would fit.
 FEWEST = 20
 
-# An AUC this close to 0.5 passes even if its interval does not hold 0.5.
+# An AUC this close to 0.5, or a share this close to held-out ones', passes whatever its interval.
 TOLERANCE = 0.05
+
+KEPT = "Predictions on data that were not forgotten are kept."
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,26 @@ class AttackReport:
 
 
 @dataclass(frozen=True)
+class MemoryReport:
+    """How far neighbours contradict the model on forgotten samples, before and after."""
+
+    before: Contradiction
+    after: Contradiction
+
+    @property
+    def passed(self) -> bool:
+        """No more is detected of forgotten samples than of held-out ones."""
+        return self.after.low <= 0.0 or self.after.excess <= TOLERANCE
+
+
+@dataclass(frozen=True)
 class AuditReport:
     """What was measured, with no labels. None, with a reason, is what could not be measured.
 
     `level` is the highest that was reached: "none", "utility" (predictions on remaining and
-    held-out data are kept) or "membership" (and the attacks below detect no difference between
-    forgotten and held-out samples). No level says that anything was erased; `statement` says in
-    a sentence what the level says here.
+    held-out data are kept) or "membership" (and neither the attacks below nor a look at neighbours
+    detect a difference between forgotten and held-out samples). No level says that anything was
+    erased; `statement` says in a sentence what the level says here.
     """
 
     level: str
@@ -65,6 +82,7 @@ class AuditReport:
     forgotten: SetReport
     holdout: SetReport | None
     membership: dict[str, AttackReport] | None
+    contradiction: MemoryReport | None
     not_measured: dict[str, str]
     seed: int
 
@@ -76,6 +94,7 @@ class AuditReport:
 def audit(
     parent: nn.Module,
     candidate: nn.Module,
+    fresh: Callable[[], nn.Module],
     tap: Tap,
     *,
     remaining: Samples,
@@ -91,9 +110,10 @@ def audit(
 ) -> AuditReport:
     """Measure `candidate` against `parent`. Neither is changed, nor is any global state.
 
-    Of each set at most `max_samples` are measured, drawn with `seed`: at 5,000 the standard error
-    of an agreement of 0.97 is 0.0024. The same samples and bootstrap draws serve before and after.
-    `done` hears the fraction that is finished.
+    `fresh` builds the same network with fresh weights: it says which samples are alike, having seen
+    none. Of each set at most `max_samples` are measured, drawn with `seed`: at 5,000 the standard
+    error of an agreement of 0.97 is 0.0024. The same samples and bootstrap draws serve before and
+    after. `done` hears the fraction that is finished.
 
     Raises:
         ValueError: there are no remaining or no forgotten samples.
@@ -107,7 +127,7 @@ def audit(
     with isolated(device, seed):
         generator = torch.Generator().manual_seed(seed)
         chosen = {name: draw(len(found), max_samples, generator) for name, found in sets.items()}
-        total = 2 * sum(len(positions) for positions in chosen.values())
+        total = 3 * sum(len(positions) for positions in chosen.values())
         ready = 0
 
         def count(size: int) -> None:
@@ -116,20 +136,29 @@ def audit(
             done(ready / total)
 
         answers = []
-        for model in (parent, candidate):
-            with Tapped(copy.deepcopy(model).to(device).eval(), tap) as tapped:
+        # The method may have looked at neighbours with the same seed: take another view.
+        torch.manual_seed(seed + 1)
+        for model in (copy.deepcopy(parent), copy.deepcopy(candidate), fresh()):
+            with Tapped(model.to(device).eval(), tap) as tapped:
                 answers.append(
                     {
                         name: embed(tapped, found, chosen[name], device, batch_size, count)
                         for name, found in sets.items()
                     }
                 )
-        before, after = answers
+        before, after, view = answers
         measured = {
             name: _compare(len(found), before[name], after[name]) for name, found in sets.items()
         }
-        attacks, not_measured = _membership(before, after, seed, resamples)
-    return _report(measured, attacks, not_measured, min_agreement, seed)
+        not_measured = {}
+        reason = _unmeasurable(before)
+        if reason is not None:
+            attacks = memory = None
+            not_measured = {"membership": reason, "contradiction": reason}
+        else:
+            attacks = _membership(before, after, seed, resamples)
+            memory = MemoryReport(_contradiction(before, view), _contradiction(after, view))
+    return _report(measured, attacks, memory, not_measured, min_agreement, seed)
 
 
 def _compare(size: int, before: Embedded, after: Embedded) -> SetReport:
@@ -142,19 +171,32 @@ def _compare(size: int, before: Embedded, after: Embedded) -> SetReport:
     )
 
 
+def _unmeasurable(before: dict[str, Embedded]) -> str | None:
+    """Why forgotten samples cannot be compared with held-out ones, if they cannot."""
+    if "holdout" not in before:
+        return "There is no held-out set."
+    if min(len(before["forgotten"]), len(before["holdout"])) < FEWEST:
+        return f"It needs {FEWEST} forgotten and {FEWEST} held-out samples."
+    if before["forgotten"].logits.shape[1] < 2:
+        return "The model has fewer than two classes."
+    return None
+
+
+def _contradiction(answers: dict[str, Embedded], view: dict[str, Embedded]) -> Contradiction:
+    """Of one model, with the neighbours that a network with fresh weights finds."""
+    sets = ("remaining", "forgotten", "holdout")
+    references, *views = standardised([view[name].representations for name in sets])
+    outputs = {name: answers[name].logits.softmax(dim=1) for name in sets}
+    forgotten, holdout = (
+        contradicted(outputs[name], seen, references, outputs["remaining"])
+        for name, seen in zip(sets[1:], views, strict=True)
+    )
+    return contradiction(forgotten, holdout)
+
+
 def _membership(
     before: dict[str, Embedded], after: dict[str, Embedded], seed: int, resamples: int
-) -> tuple[dict[str, AttackReport] | None, dict[str, str]]:
-    reason = None
-    if "holdout" not in before:
-        reason = "There is no held-out set."
-    elif min(len(before["forgotten"]), len(before["holdout"])) < FEWEST:
-        reason = f"It needs {FEWEST} forgotten and {FEWEST} held-out samples."
-    elif before["forgotten"].logits.shape[1] < 2:
-        reason = "The model has fewer than two classes."
-    if reason is not None:
-        return None, {"membership": reason}
-
+) -> dict[str, AttackReport]:
     def attacked(answers: dict[str, Embedded]) -> dict[str, Interval]:
         members: dict[str, Tensor] = dict(scores(answers["forgotten"].logits))
         others = scores(answers["holdout"].logits)
@@ -164,12 +206,13 @@ def _membership(
         }
 
     first, second = attacked(before), attacked(after)
-    return {name: AttackReport(first[name], second[name]) for name in first}, {}
+    return {name: AttackReport(first[name], second[name]) for name in first}
 
 
 def _report(
     measured: dict[str, SetReport],
     attacks: dict[str, AttackReport] | None,
+    memory: MemoryReport | None,
     not_measured: dict[str, str],
     min_agreement: float,
     seed: int,
@@ -183,20 +226,28 @@ def _report(
     useful = remaining.agreement >= min_agreement and (unseen is None or unseen.agreement >= floor)
     if not useful:
         level, statement = "none", "Predictions on data that were not forgotten have changed."
-    elif attacks is None or not all(found.passed for found in attacks.values()):
+    elif attacks is None or memory is None:
+        level, statement = (
+            "utility",
+            KEPT + f" Membership was not measured: {not_measured['membership']}",
+        )
+    elif telling := [
+        *(name for name, found in attacks.items() if not found.passed),
+        *([] if memory.passed else ["what their neighbours are"]),
+    ]:
         level = "utility"
-        statement = "Predictions on data that were not forgotten are kept. " + (
-            f"Membership was not measured: {not_measured['membership']}"
-            if attacks is None
-            else "Forgotten samples can still be told from held-out ones."
+        statement = (
+            f"{KEPT} Forgotten samples can still be told from held-out ones, "
+            f"by {', '.join(telling)}."
         )
     else:
         level = "membership"
         widest = max(found.after.high - found.after.low for found in attacks.values())
+        share = memory.after.high - memory.after.low
         statement = (
-            "Predictions on data that were not forgotten are kept, and three population attacks "
-            "detected no difference between forgotten and held-out samples; the widest 95 % "
-            f"interval of an AUC is {widest:.3f} wide."
+            f"{KEPT} Three population attacks and a look at neighbours detected no difference "
+            "between forgotten and held-out samples; the widest 95 % interval of an AUC is "
+            f"{widest:.3f} wide, that of the neighbours' share {share:.3f}."
         )
     return AuditReport(
         level=level,
@@ -206,6 +257,7 @@ def _report(
         forgotten=forgotten,
         holdout=unseen,
         membership=attacks,
+        contradiction=memory,
         not_measured=not_measured,
         seed=seed,
     )

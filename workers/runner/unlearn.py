@@ -67,6 +67,7 @@ def unlearn(plan: UnlearnPlan, work_dir: Path, settings: Settings, tell: Tell) -
     report = audit(
         parent,
         unlearned.model,
+        lambda: build(plan.architecture, settings),
         tap,
         remaining=sets.remaining,
         forgotten=sets.forgotten,

@@ -25,7 +25,11 @@ class Rows:
 def network() -> nn.Sequential:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(), nn.Linear(8, 3))
+        return fresh()
+
+
+def fresh() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Dropout(), nn.Linear(8, 3))
 
 
 def rows(count: int, seed: int, scale: float = 1.0) -> Rows:
@@ -39,6 +43,7 @@ def measure(
     return audit(
         parent,
         candidate,
+        fresh,
         find_tap(parent, torch.zeros(2, 4)),
         remaining=rows(300, 1),
         forgotten=forgotten,

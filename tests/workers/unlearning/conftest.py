@@ -3,10 +3,10 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from tests.workers.unlearning.memorised import Digits, memorised
+from tests.workers.memorised import Digits
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def few_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -14,7 +14,6 @@ def few_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="session")
-def digits() -> Digits:
-    torch.set_num_threads(1)
-    return memorised()
+@pytest.fixture(scope="module")
+def digits(memorised_digits: Digits) -> Digits:
+    return memorised_digits

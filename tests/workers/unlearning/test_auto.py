@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.workers.unlearning.memorised import Digits, samples, state
+from tests.workers.memorised import Digits, samples, state
 from workers.unlearning.auto import method as auto
 from workers.unlearning.auto.config import AutoConfig
 from workers.unlearning.base import (

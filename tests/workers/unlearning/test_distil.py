@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.workers.unlearning.memorised import Digits, same, samples, state
+from tests.workers.memorised import Digits, same, samples, state
 from workers.unlearning.base import ParameterError, Problem, Unlearned, UnlearningError
 from workers.unlearning.distil.config import DistilConfig
 from workers.unlearning.embedding import answer

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.workers.unlearning.memorised import Digits, same, samples, state
+from tests.workers.memorised import Digits, same, samples, state
 from workers.evaluation.audit import AuditReport, audit
 from workers.evaluation.gate import decide
 from workers.unlearning.base import Problem, Progress, Unlearned, UnlearningError
@@ -28,6 +28,7 @@ def measure(digits: Digits, candidate: nn.Module) -> AuditReport:
     return audit(
         digits.parent,
         candidate,
+        problem.fresh,
         problem.tap,
         remaining=problem.remaining,
         forgotten=problem.forgotten,

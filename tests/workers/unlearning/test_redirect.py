@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.workers.unlearning.memorised import Digits, same, samples, state
+from tests.workers.memorised import Digits, same, samples, state
 from workers.unlearning.base import ParameterError, Problem, Progress, Unlearned
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.registry import get_method

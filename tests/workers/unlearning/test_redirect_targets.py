@@ -6,11 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from workers.unlearning.redirect.method import standardised
+from workers.unlearning.neighbours import nearest, neighbour_outputs, standardised
 from workers.unlearning.redirect.targets import (
     as_unseen,
     contradiction,
-    neighbour_outputs,
     targets,
     with_confidence,
 )
@@ -26,6 +25,7 @@ def test_neighbours_outputs_are_averaged() -> None:
     assert found.tolist() == [[0.75, 0.25], [0.25, 0.75]]
     everyone = neighbour_outputs(torch.tensor([[0.4]]), references, outputs, 99)
     assert everyone.tolist() == [[0.5, 0.5]]
+    assert nearest(torch.tensor([[0.4], [9.0]]), references, 2).tolist() == [[0, 1], [2, 1]]
 
 
 def test_a_confidence_is_reached_by_temperature() -> None:

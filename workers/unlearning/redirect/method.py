@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from workers.unlearning.base import Problem, Progress, Report, Samples, Unlearned
 from workers.unlearning.embedding import Embedded, draw, embed
 from workers.unlearning.isolation import isolated
+from workers.unlearning.neighbours import nearest, neighbour_outputs, standardised
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.edit import Edit, Guard, Look, References
-from workers.unlearning.redirect.targets import Targets, neighbour_outputs, targets
+from workers.unlearning.redirect.targets import Targets, targets
 from workers.unlearning.registry import register
 from workers.unlearning.tap import Tapped
 
@@ -136,8 +137,6 @@ class _Run:
                 ]
 
         parent = seen_by(copy.deepcopy(problem.model))
-        # Before any training, a network tells inputs apart about as well as their raw values do,
-        # whatever kind of input it is made for, and has learnt nothing from a forgotten sample.
         torch.manual_seed(problem.seed)
         innocent = standardised([part.representations for part in seen_by(problem.fresh())])
         views = [_Views(*pair) for pair in zip(parent, innocent, strict=True)]
@@ -158,16 +157,7 @@ class _Run:
         )
 
     def _references(self, used: _Views, forgotten: _Views) -> References:
-        count = min(self.config.near, len(used.innocent))
-        near = [
-            torch.cdist(rows, used.parent.representations).topk(count, 1, largest=False).indices
-            for rows in forgotten.parent.representations.split(256)
-        ]
-        return References(used.parent.positions, used.parent.logits.softmax(dim=1), torch.cat(near))
-
-
-def standardised(sets: list[Tensor]) -> list[Tensor]:
-    """Each (n, d), by the mean and the deviation of the first one; constant dimensions are 0."""
-    mean, deviation = sets[0].mean(dim=0), sets[0].std(dim=0, correction=0)
-    deviation = torch.where(deviation > 0, deviation, torch.inf)
-    return [(one - mean) / deviation for one in sets]
+        near = nearest(
+            forgotten.parent.representations, used.parent.representations, self.config.near
+        )
+        return References(used.parent.positions, used.parent.logits.softmax(dim=1), near)

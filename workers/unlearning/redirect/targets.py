@@ -8,7 +8,6 @@ from torch.nn import functional
 
 # Keeps logarithms finite where no neighbour has a class.
 FLOOR = 1e-4
-ROWS_AT_ONCE = 256
 HALVINGS = 40
 
 
@@ -24,19 +23,6 @@ class Targets:
     turned: Tensor
     natural: float
     contradicted: int
-
-
-def neighbour_outputs(queries: Tensor, references: Tensor, outputs: Tensor, count: int) -> Tensor:
-    """The mean of `outputs` (r, k) over each query's nearest references -> (q, k).
-
-    Queries (q, d) and references (r, d) are representations of a network that has seen no sample.
-    """
-    count = min(count, len(references))
-    found = [
-        outputs[torch.cdist(rows, references).topk(count, dim=1, largest=False).indices].mean(dim=1)
-        for rows in queries.split(ROWS_AT_ONCE)
-    ]
-    return torch.cat(found)
 
 
 def with_confidence(outputs: Tensor, wanted: Tensor) -> Tensor:

@@ -1,0 +1,36 @@
+"""Neighbours in the view of a network that has seen no sample.
+
+Before any training, a network tells inputs apart about as well as their raw values do, whatever
+kind of input it is made for, and it has learnt nothing from a sample that is to be forgotten.
+"""
+
+import torch
+from torch import Tensor
+
+ROWS_AT_ONCE = 256
+
+
+def standardised(sets: list[Tensor]) -> list[Tensor]:
+    """Each (n, d), by the mean and the deviation of the first one; constant dimensions are 0."""
+    mean, deviation = sets[0].mean(dim=0), sets[0].std(dim=0, correction=0)
+    deviation = torch.where(deviation > 0, deviation, torch.inf)
+    return [(one - mean) / deviation for one in sets]
+
+
+def nearest(queries: Tensor, references: Tensor, count: int) -> Tensor:
+    """Rows of the references (r, d) that are nearest to each query (q, d) -> (q, count) int64."""
+    count = min(count, len(references))
+    found = [
+        torch.cdist(rows, references).topk(count, dim=1, largest=False).indices
+        for rows in queries.split(ROWS_AT_ONCE)
+    ]
+    return torch.cat(found)
+
+
+def neighbour_outputs(queries: Tensor, references: Tensor, outputs: Tensor, count: int) -> Tensor:
+    """The mean of `outputs` (r, k) over each query's nearest references -> (q, k)."""
+    means = [
+        outputs[nearest(rows, references, count)].mean(dim=1)
+        for rows in queries.split(ROWS_AT_ONCE)
+    ]
+    return torch.cat(means)
