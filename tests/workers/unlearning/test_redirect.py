@@ -31,7 +31,7 @@ def test_the_wrong_labels_are_forgotten_and_the_rest_is_kept(
     assert (after == digits.given).float().mean() <= 0.1
     assert (after == digits.true).float().mean() >= 0.85
     assert (kept == before).float().mean() >= 0.97
-    assert unlearned.summary["targets_met"]
+    assert unlearned.summary["after"]["turned"] >= 0.97
     assert unlearned.summary["turned"] >= 36
 
 

@@ -10,6 +10,7 @@ from workers.unlearning.neighbours import nearest, neighbour_outputs, standardis
 from workers.unlearning.redirect.targets import (
     as_unseen,
     contradiction,
+    spread,
     targets,
     with_confidence,
 )
@@ -46,6 +47,12 @@ def test_confidence_is_lowered_to_the_same_quantile_of_unseen_samples_and_never_
     assert as_unseen(torch.tensor([0.55]), seen, unseen + 0.4).item() == pytest.approx(0.55)
 
 
+def test_confidence_is_dealt_out_by_rank() -> None:
+    """Three samples get the quantiles 1/6, 1/2 and 5/6 of (0, 1/2, 1): the same numbers."""
+    dealt = spread(torch.tensor([0.9, 0.1, 0.5]), torch.tensor([0.0, 0.5, 1.0]))
+    assert dealt.tolist() == pytest.approx([5 / 6, 1 / 6, 1 / 2])
+
+
 def test_contradiction_is_a_divergence() -> None:
     """Neighbours (3/4, 1/4), parent (1/2, 1/2): 3/4 ln(3/2) + 1/4 ln(1/2)."""
     wanted = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
@@ -70,9 +77,13 @@ def test_only_the_excess_of_contradicted_samples_is_turned() -> None:
     assert found.natural == pytest.approx(0.2)
     assert found.contradicted == 6
     assert found.turned.tolist() == [False] * 5 + [True] * 5
-    assert found.outputs.argmax(1).tolist() == [0] * 5 + [1] * 5
-    # As sure as held-out samples are, no more and no less.
-    assert found.outputs.max(1).values.tolist() == pytest.approx([0.9] * 10, abs=1e-4)
+    outputs = found.outputs(torch.tensor([0.6, 0.7, 0.8]))
+    assert outputs.argmax(1).tolist() == [0] * 5 + [1] * 5
+    # Kept ones are as sure as held-out samples of the parent, turned ones as those of the moment:
+    # their quantiles 0.1, 0.3, ... 0.9, by the rank of what the neighbours say.
+    assert outputs.max(1).values.tolist() == pytest.approx(
+        [0.9] * 5 + [0.62, 0.66, 0.7, 0.74, 0.78], abs=1e-4
+    )
 
 
 @pytest.mark.parametrize(("neighbours", "turned"), [(SURE_0, False), (SURE_1, True)])

@@ -9,11 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from workers.evaluation.agreement import agreement
-from workers.unlearning.base import Problem, UnlearningError
+from workers.evaluation.membership import auc
+from workers.unlearning.base import Problem, Samples, UnlearningError
 from workers.unlearning.batches import cycle
 from workers.unlearning.embedding import answer
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.targets import Targets
+
+# Below this many samples, an AUC says next to nothing.
+ENOUGH = 10
 
 
 @dataclass(frozen=True)
@@ -30,16 +34,22 @@ class References:
 
 
 @dataclass(frozen=True)
-class Guard:
-    """Remaining samples that are only watched, by position, with the parent's logits (g, k)."""
+class Watched:
+    """Samples that no step trains on, by position, with the parent's logits (m, k)."""
 
+    samples: Samples
     positions: Tensor
     logits: Tensor
 
 
 @dataclass(frozen=True)
 class Look:
-    """How far an edit is. `apart` is how far mean confidence is from the targets'."""
+    """How far an edit is.
+
+    turned: the share of forgotten samples that are decided as their targets are. apart: how well
+    they can be told from held-out ones by confidence, as the distance of an AUC from 0.5; 0 where
+    there are too few samples to tell.
+    """
 
     step: int
     agreement: float
@@ -63,7 +73,8 @@ class Edit:
         problem: Problem,
         targets: Targets,
         references: References,
-        guard: Guard,
+        guard: Watched,
+        unseen: Watched,
         generator: torch.Generator,
     ) -> None:
         self._config = config
@@ -71,15 +82,17 @@ class Edit:
         self._targets = targets
         self._references = references
         self._guard = guard
+        self._unseen = unseen
         self._generator = generator
-        self._everyone = torch.arange(len(targets.outputs))
+        self._everyone = torch.arange(len(targets.turned))
         reserve = config.agreement_reserve * (1 - problem.min_agreement)
         self.floor = problem.min_agreement + reserve
 
     def attempt(self, caution: float, tell: Callable[[Look], None]) -> tuple[nn.Module, Look]:
         """Edit a copy of the parent; step size and forget weight are multiplied by `caution`.
 
-        It ends when every target is met, when agreement is lost, or after `max_steps`.
+        It ends when the targets are met, when samples are turned and their confidence comes no
+        nearer, when agreement is lost, or after `max_steps`.
 
         Raises:
             UnlearningError: the loss or its gradient is not finite.
@@ -87,8 +100,10 @@ class Edit:
         config = self._config
         student = copy.deepcopy(self._problem.model).to(self._problem.device)
         student.requires_grad_().eval()
+        self._wanted = self._targets.outputs(confidence(self._unseen.logits))
         optimizer = torch.optim.Adam(student.parameters(), lr=config.learning_rate * caution)
         forgotten = cycle(len(self._everyone), config.forget_batch, self._generator)
+        nearest, stale = 1.0, 0
         for step in range(1, config.max_steps + 1):
             loss = self._loss(student, next(forgotten), config.forget_weight * caution)
             optimizer.zero_grad(set_to_none=True)
@@ -101,7 +116,9 @@ class Edit:
                 continue
             seen = self.look(student, step)
             tell(seen)
-            if self.done(seen) or seen.agreement < self.floor:
+            nearest, stale = (seen.apart, 0) if seen.apart < nearest else (nearest, stale + 1)
+            tired = seen.turned >= config.turned_share and stale >= config.patience
+            if self.done(seen) or tired or seen.agreement < self.floor:
                 break
         return student, seen
 
@@ -111,15 +128,22 @@ class Edit:
         )
 
     def look(self, student: nn.Module, step: int) -> Look:
+        """Measure, and aim anew: an edit moves the held-out confidence that is aimed at."""
         problem, batch = self._problem, self._config.embed_batch
-        kept = answer(student, problem.remaining, self._guard.positions, problem.device, batch)
-        moved = answer(student, problem.forgotten, self._everyone, problem.device, batch)
-        wanted, found = self._targets.outputs, moved.softmax(dim=1)
+
+        def ask(samples: Samples, positions: Tensor) -> Tensor:
+            return answer(student, samples, positions, problem.device, batch)
+
+        kept = ask(self._guard.samples, self._guard.positions)
+        unseen = confidence(ask(self._unseen.samples, self._unseen.positions))
+        moved = ask(problem.forgotten, self._everyone)
+        self._wanted = self._targets.outputs(unseen)
+        enough = min(len(moved), len(unseen)) >= ENOUGH
         return Look(
             step=step,
             agreement=agreement(self._guard.logits, kept),
-            turned=agreement(wanted, found),
-            apart=abs(float(found.max(dim=1).values.mean() - wanted.max(dim=1).values.mean())),
+            turned=agreement(self._wanted, moved),
+            apart=abs(auc(confidence(moved), unseen) - 0.5) if enough else 0.0,
         )
 
     def _loss(self, student: nn.Module, gone: Tensor, weight: float) -> Tensor:
@@ -134,7 +158,7 @@ class Edit:
         ).to(problem.device)
         answers = functional.log_softmax(student(inputs).float(), dim=1)
         kept = references.outputs[rows].to(problem.device)
-        wanted = self._targets.outputs[gone].to(problem.device)
+        wanted = self._wanted[gone].to(problem.device)
         keep = functional.kl_div(answers[: len(rows)], kept, reduction="batchmean")
         forget = functional.kl_div(answers[len(rows) :], wanted, reduction="batchmean")
         return keep + weight * forget
@@ -148,3 +172,8 @@ class Edit:
             len(self._references.positions), (config.remaining_batch - close,), generator=generator
         )
         return torch.cat([anywhere, near[torch.randint(len(near), (close,), generator=generator)]])
+
+
+def confidence(logits: Tensor) -> Tensor:
+    """Logits (n, k) -> the largest softmax output (n,), as double: a float soon is just 1."""
+    return logits.double().softmax(dim=1).max(dim=1).values

@@ -13,7 +13,7 @@ from workers.unlearning.embedding import Embedded, draw, embed
 from workers.unlearning.isolation import isolated
 from workers.unlearning.neighbours import nearest, neighbour_outputs, standardised
 from workers.unlearning.redirect.config import RedirectConfig
-from workers.unlearning.redirect.edit import Edit, Guard, Look, References
+from workers.unlearning.redirect.edit import Edit, Look, References, Watched
 from workers.unlearning.redirect.targets import Targets, targets
 from workers.unlearning.registry import register
 from workers.unlearning.tap import Tapped
@@ -76,12 +76,14 @@ class _Run:
         watched, used = remaining.take(order[:guarded]), remaining.take(order[guarded:])
         goal = self._targets(used, forgotten, unseen or watched)
         self.report(Progress("modelling", 1.0))
+        guard = Watched(self.problem.remaining, watched.parent.positions, watched.parent.logits)
         edit = Edit(
             self.config,
             self.problem,
             goal,
             self._references(used, forgotten),
-            Guard(watched.parent.positions, watched.parent.logits),
+            guard,
+            self._unseen(unseen) or guard,
             self.generator,
         )
         student, look, rewinds = self._search(edit)
@@ -155,6 +157,14 @@ class _Run:
             neighbours(unseen),
             outputs,
         )
+
+    def _unseen(self, unseen: _Views | None) -> Watched | None:
+        """Some of the held-out samples, to look at again and again."""
+        if unseen is None or self.problem.holdout is None:
+            return None
+        some = draw(len(unseen.innocent), self.config.unseen_samples, self.generator)
+        part = unseen.parent.take(some)
+        return Watched(self.problem.holdout, part.positions, part.logits)
 
     def _references(self, used: _Views, forgotten: _Views) -> References:
         near = nearest(

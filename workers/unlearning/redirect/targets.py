@@ -13,16 +13,31 @@ HALVINGS = 40
 
 @dataclass(frozen=True)
 class Targets:
-    """Softmax targets (n, k) of forgotten samples; `turned` (n,) are those that change decision.
+    """What n forgotten samples should be answered with.
 
+    turned: (n,) bool, those that are to be decided as their neighbours are. kept: softmax targets
+    (n - t, k) of the others. said: the neighbours' softmax outputs (t, k) for the turned ones.
     natural: the share of held-out samples whose neighbours contradict the parent.
     contradicted: how many forgotten samples' neighbours do.
     """
 
-    outputs: Tensor
     turned: Tensor
+    kept: Tensor
+    said: Tensor
     natural: float
     contradicted: int
+
+    def outputs(self, unseen: Tensor) -> Tensor:
+        """Softmax targets (n, k), with turned ones as sure as held-out samples are: `unseen` (h,).
+
+        Held-out confidence is an argument because an edit moves it: once wrong labels are gone, a
+        network is surer of everything else.
+        """
+        outputs = self.kept.new_empty(len(self.turned), self.kept.shape[1])
+        outputs[~self.turned] = self.kept
+        usual = spread(self.said.max(dim=1).values, unseen.double())
+        outputs[self.turned] = with_confidence(self.said, usual)
+        return outputs
 
 
 def with_confidence(outputs: Tensor, wanted: Tensor) -> Tensor:
@@ -30,7 +45,8 @@ def with_confidence(outputs: Tensor, wanted: Tensor) -> Tensor:
 
     The temperature is found by bisection; a confidence of less than 1 / k is out of reach.
     """
-    logs = outputs.clamp(min=1e-12).log()
+    logs = outputs.double().clamp(min=1e-12).log()
+    wanted = wanted.double()
     low, high = torch.full_like(wanted, -4.0), torch.full_like(wanted, 4.0)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
@@ -38,7 +54,7 @@ def with_confidence(outputs: Tensor, wanted: Tensor) -> Tensor:
         # Hotter is less confident.
         low = torch.where(confidence > wanted, middle, low)
         high = torch.where(confidence > wanted, high, middle)
-    return (logs / low.exp().unsqueeze(1)).softmax(dim=1)
+    return (logs / low.exp().unsqueeze(1)).softmax(dim=1).to(outputs.dtype)
 
 
 def as_unseen(confidence: Tensor, seen: Tensor, unseen: Tensor) -> Tensor:
@@ -49,6 +65,17 @@ def as_unseen(confidence: Tensor, seen: Tensor, unseen: Tensor) -> Tensor:
     """
     ranks = torch.searchsorted(seen.sort().values, confidence) / max(len(seen), 1)
     return torch.minimum(confidence, unseen.quantile(ranks.clamp(0.0, 1.0)))
+
+
+def spread(confidence: Tensor, unseen: Tensor) -> Tensor:
+    """Held-out samples' confidence `unseen` (h,), dealt out by rank to those of `confidence` (n,).
+
+    The i-th of n in ascending order gets the quantile (i + 1/2) / n, so that they are as sure as
+    held-out samples are, and spread as they are: one and the same confidence would stand out.
+    """
+    ranks = confidence.argsort(stable=True).argsort(stable=True)
+    places = (ranks.to(unseen.dtype) + 0.5) / max(len(confidence), 1)
+    return unseen.quantile(places)
 
 
 def contradiction(neighbours: Tensor, outputs: Tensor) -> Tensor:
@@ -84,10 +111,10 @@ def targets(
     confidence = as_unseen(
         forgotten.max(dim=1).values, seen.max(dim=1).values, unseen.max(dim=1).values
     )
-    ordinary = unseen.max(dim=1).values.mean().expand(len(forgotten))
-    outputs = torch.where(
-        turned.unsqueeze(1),
-        with_confidence(forgotten_neighbours.clamp(min=FLOOR), ordinary),
-        with_confidence(forgotten, confidence),
+    return Targets(
+        turned=turned,
+        kept=with_confidence(forgotten, confidence)[~turned],
+        said=forgotten_neighbours[turned].clamp(min=FLOOR),
+        natural=natural,
+        contradicted=contradicted,
     )
-    return Targets(outputs, turned, natural, contradicted)
