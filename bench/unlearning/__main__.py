@@ -17,7 +17,7 @@ from workers.unlearning.registry import names
 
 DEFAULT_TASKS = (
     "data-removal,class-removal-0,class-removal-3,class-removal-8,noisy-labels,"
-    "random-1,random-10,random-100,memorised-100"
+    "random-1,random-10,random-100,memorised-100,memorised-100-by-10"
 )
 
 

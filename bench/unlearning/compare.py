@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from bench.unlearning.images import SOURCES, Images
 from bench.unlearning.measures import Measures, measure
 from bench.unlearning.networks import fresh, oracle, original
-from bench.unlearning.tasks import Task, make_task
+from bench.unlearning.tasks import make_task
 from workers.data.samples import MappedSamples
 from workers.evaluation.audit import audit
-from workers.unlearning.base import Problem, Unlearned
+from workers.unlearning.base import Problem
 from workers.unlearning.registry import get_method
 from workers.unlearning.tap import find_tap
 
@@ -32,7 +33,9 @@ class Row:
     """What came of one way to answer one deletion.
 
     seconds: of the method alone, reading the data included; `audit_seconds` of the audit after
-    it. peak_mib: the most memory that its process held, data and libraries included.
+    it. oracle_cached: the oracle was trained in an earlier run, as long as it took then. requests:
+    what the method says of each request. peak_mib: the most memory that its process held, data
+    and libraries included.
     """
 
     task: str
@@ -42,10 +45,11 @@ class Row:
     gaps: dict[str, float]
     seconds: float
     oracle_seconds: float
+    oracle_cached: bool
     peak_mib: float | None
     audit: dict[str, Any] | None
     audit_seconds: float | None
-    summary: dict[str, Any]
+    requests: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -68,18 +72,28 @@ def load_images(name: str, rows: int | None) -> Images:
 
 
 def problem_of(
-    images: Images, task: Task, model: nn.Module, seed: int, parameters: dict[str, Any]
+    images: Images,
+    gone: npt.NDArray[np.int64],
+    before: npt.NDArray[np.int64],
+    model: nn.Module,
+    seed: int,
+    parameters: dict[str, Any],
 ) -> Problem:
-    """What a method gets to see: no labels, and no test samples."""
+    """What a method gets to see of a request for the rows `gone`: no labels, and no test samples.
+
+    `before` are the rows that earlier requests have deleted.
+    """
     everything = images.train.images
     held_out = images.holdout.images
-    remaining = MappedSamples(everything, np.flatnonzero(~task.forgotten), images.scale)
+    kept = np.ones(len(everything), dtype=bool)
+    kept[gone] = kept[before] = False
+    remaining = MappedSamples(everything, np.flatnonzero(kept), images.scale)
     return Problem(
         model=model,
         fresh=lambda: fresh(images),
         tap=find_tap(model, remaining.batch(torch.arange(2))),
         remaining=remaining,
-        forgotten=MappedSamples(everything, np.flatnonzero(task.forgotten), images.scale),
+        forgotten=MappedSamples(everything, gone, images.scale),
         holdout=MappedSamples(held_out, np.arange(len(held_out)), images.scale),
         device=torch.device("cpu"),
         seed=seed,
@@ -110,7 +124,7 @@ def compare(
             "peak_mib": None,
             "audit": None,
             "audit_seconds": None,
-            "summary": {},
+            "requests": [],
         }
         return Row(
             task=task_name,
@@ -120,12 +134,13 @@ def compare(
             gaps=measures.gaps(truth),
             seconds=seconds,
             oracle_seconds=second.seconds,
+            oracle_cached=second.cached,
             **(fields | more),
         )
 
     found = [
-        row(NOTHING, before, 0.0, summary={"training_seconds": first.seconds}),
-        row(ORACLE, truth, second.seconds, summary={"cached": second.cached}),
+        row(NOTHING, before, 0.0),
+        row(ORACLE, truth, second.seconds),
     ]
     for method, parameters in methods.items():
         order = Order(images_name, rows, task_name, seed, method, parameters, cache, threads)
@@ -141,29 +156,34 @@ def apply_method(order: Order) -> dict[str, Any]:
     images = load_images(order.images, order.rows)
     task = make_task(order.task, images, order.seed)
     parent = original(images, task, order.seed, order.cache).model
-    problem = problem_of(images, task, parent, order.seed, order.parameters)
+    nothing = np.empty(0, dtype=np.int64)
 
     started = time.monotonic()
-    unlearned = get_method(order.method).unlearn(problem, lambda _progress: None)
+    model, gone, made = parent, nothing, []
+    for number, rows in enumerate(task.requests()):
+        problem = problem_of(images, rows, gone, model, order.seed + number, order.parameters)
+        unlearned = get_method(order.method).unlearn(problem, lambda _progress: None)
+        model, gone = unlearned.model, np.concatenate([gone, rows])
+        made.append({"method": unlearned.method, **unlearned.summary})
     seconds = time.monotonic() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     started = time.monotonic()
-    report = audited(problem, unlearned)
+    report = audited(problem_of(images, gone, nothing, parent, order.seed, {}), model)
     return {
-        "measures": measure(unlearned.model, images, task, order.seed),
+        "measures": measure(model, images, task, order.seed),
         "seconds": seconds,
         "peak_mib": peak,
         "audit": report,
         "audit_seconds": time.monotonic() - started,
-        "summary": {"method": unlearned.method, **unlearned.summary},
+        "requests": made,
     }
 
 
-def audited(problem: Problem, unlearned: Unlearned) -> dict[str, Any]:
-    """The label-free audit, as a job runs it."""
+def audited(problem: Problem, model: nn.Module) -> dict[str, Any]:
+    """The label-free audit, as a job runs it, of all that was deleted."""
     return audit(
         problem.model,
-        unlearned.model,
+        model,
         problem.fresh,
         problem.tap,
         remaining=problem.remaining,

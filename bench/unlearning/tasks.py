@@ -1,7 +1,8 @@
 """What is deleted: the tasks of the LAF paper, and those that deletion by sample ID brings."""
 
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +16,20 @@ PAPER = Recipe(epochs=20, batch=32, learning_rate=1e-4, weight_decay=1e-4, sched
 
 @dataclass(frozen=True)
 class Task:
-    """One deletion. `labels` (n,) are those that were trained with; `forgotten` (n,) is a mask."""
+    """What is deleted: `labels` (n,) are those that were trained with, `forgotten` (n,) is a mask.
+
+    It comes in `rounds` requests of about equal size, one after the other on one lineage.
+    """
 
     name: str
     recipe: Recipe
     labels: npt.NDArray[np.int64]
     forgotten: npt.NDArray[np.bool_]
+    rounds: int = 1
+
+    def requests(self) -> list[npt.NDArray[np.int64]]:
+        """The rows of each request, in order."""
+        return np.array_split(np.flatnonzero(self.forgotten), self.rounds)
 
 
 Maker = Callable[[Images, np.random.Generator], Task]
@@ -72,6 +81,16 @@ def memorised_samples(count: int) -> Maker:
     return make
 
 
+def in_a_row(rounds: int, of: Maker) -> Maker:
+    """The same samples, deleted by that many requests one after the other."""
+
+    def make(images: Images, generator: np.random.Generator) -> Task:
+        task = of(images, generator)
+        return replace(task, name=f"{task.name}-by-{rounds}", rounds=rounds)
+
+    return make
+
+
 TASKS: dict[str, Maker] = {
     "data-removal": data_removal,
     **{f"class-removal-{removed}": class_removal(removed) for removed in range(CLASSES)},
@@ -79,12 +98,16 @@ TASKS: dict[str, Maker] = {
     **{f"random-{count}": random_samples(count) for count in (1, 10, 100)},
     "memorised-40": memorised_samples(40),
     "memorised-100": memorised_samples(100),
+    "memorised-40-by-10": in_a_row(10, memorised_samples(40)),
+    "memorised-100-by-10": in_a_row(10, memorised_samples(100)),
 }
 
 
 def make_task(name: str, images: Images, seed: int) -> Task:
     """The task of that name; the same seed chooses the same samples."""
-    return TASKS[name](images, np.random.default_rng([seed, sorted(TASKS).index(name)]))
+    # The name without its rounds: the same samples, and so the same networks, however they come.
+    drawn = zlib.crc32(name.partition("-by-")[0].encode())
+    return TASKS[name](images, np.random.default_rng([seed, drawn]))
 
 
 def _share_of(

@@ -80,13 +80,15 @@ class Unlearned:
     """The unlearned model, and what is needed to do the same again.
 
     `parameters` are all the knobs as they were used, defaults included; `summary` says in plain
-    JSON what happened. Neither holds anything made from a sample's content.
+    JSON what happened. Neither holds anything made from a sample's content. `reached` says whether
+    the method came to its own end, by its own measure: it is no proof, and the audit asks again.
     """
 
     model: nn.Module
     method: str
     parameters: Mapping[str, Any]
     summary: Mapping[str, Any]
+    reached: bool = True
 
 
 class Method(Protocol):

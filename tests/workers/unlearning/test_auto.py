@@ -1,7 +1,7 @@
 """Which method `auto` takes, and what it does where the first one is not good enough."""
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -42,8 +42,10 @@ class Sized:
     ("forgotten", "remaining", "first"),
     [
         (1, 100, "redirect"),
-        (256, 1000, "redirect"),
-        (257, 1000, "distil"),
+        (2, 100, "redirect"),
+        (6, 100, "distil"),
+        (256, 10_000, "redirect"),
+        (257, 10_000, "distil"),
         (600, 59_400, "redirect"),
         (601, 59_399, "distil"),
         (12_000, 48_000, "distil"),
@@ -113,6 +115,25 @@ def test_another_method_is_tried_where_one_loses_agreement_or_fails(
         ("laf", True),
     ]
     assert tried[1]["error"] == "It does not learn."
+
+
+def test_a_method_that_did_not_come_to_its_end_is_kept_for_want_of_a_better_one(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Halfway(Stub):
+        def unlearn(self, problem: Problem, report: Report) -> Unlearned:
+            return replace(super().unlearn(problem, report), reached=False)
+
+    known: dict[str, Method] = {
+        "redirect": Halfway("redirect", lambda given: given.model),
+        "distil": Stub("distil", lambda given: given.fresh()),
+        "laf": Stub("laf", fail),
+    }
+    monkeypatch.setattr(auto, "get_method", known.__getitem__)
+    assert run(digits.problem()).method == "redirect"
+
+    known["distil"] = Stub("distil", lambda given: given.model)
+    assert run(digits.problem()).method == "distil"
 
 
 def test_where_none_keeps_agreement_the_one_that_is_nearest_is_handed_to_the_gate(

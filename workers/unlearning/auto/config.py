@@ -10,7 +10,8 @@ from workers.unlearning.knobs import Knobs, knob
 class AutoConfig(Knobs):
     TITLE: ClassVar[str] = "The method auto"
 
-    few: int = knob(256, "Up to so many forgotten samples are few.", 0)
-    few_share: float = knob(0.01, "Up to this share of all samples they are few, too.", 0.0, 1.0)
+    few: int = knob(256, "Up to so many forgotten samples are few, if they are no large share.", 0)
+    large_share: float = knob(0.05, "A larger share of all samples is never few.", 0.0, 1.0)
+    few_share: float = knob(0.01, "Up to this share they are few, however many.", 0.0, 1.0)
     check_samples: int = knob(5000, "Samples of each set on which agreement is measured.", 1)
     embed_batch: int = knob(512, "Batch size where no gradients are needed.", 1, 65536)

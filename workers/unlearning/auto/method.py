@@ -33,12 +33,18 @@ class Trial:
             "agreement": self.agreement,
             "holdout_agreement": self.holdout_agreement,
             "kept": self.kept,
+            "reached": self.unlearned.reached,
         }
+
+    @property
+    def rank(self) -> tuple[bool, bool, float]:
+        """Larger is better: agreement kept, then its own end reached."""
+        return self.kept, self.unlearned.reached, self.agreement
 
 
 @register
 class Auto:
-    """Takes the first method of its list that keeps what the parent says of other data."""
+    """Takes the first method that forgets and keeps what the parent says of other data."""
 
     name = "auto"
 
@@ -67,10 +73,9 @@ class Auto:
                 continue
             trial = judge.measure(unlearned)
             tried.append(trial.facts())
-            if best is None or trial.agreement > best.agreement:
+            if best is None or trial.rank > best.rank:
                 best = trial
-            if trial.kept:
-                best = trial
+            if trial.kept and trial.unlearned.reached:
                 break
         if best is None:
             raise last or UnlearningError("There is no method to try.")
@@ -83,7 +88,7 @@ def methods_for(config: AutoConfig, problem: Problem) -> tuple[str, ...]:
     """The methods worth trying, the best first: few samples are redirected, many distilled."""
     count = len(problem.forgotten)
     share = count / (count + len(problem.remaining))
-    few = count <= config.few or share <= config.few_share
+    few = share <= config.few_share or (count <= config.few and share <= config.large_share)
     return FEW if few else MANY
 
 

