@@ -141,3 +141,8 @@ def put_back(session: Session, claimed: ClaimedDataset, reason: str, max_attempt
     dataset = leases.lock_owned(session, Dataset, Dataset.id, claimed.id, claimed.fence)
     leases.release(dataset)
     dataset.rung_at = None
+
+
+def give_back(session: Session, claimed: ClaimedDataset) -> None:
+    """The worker is shutting down: the indexing waits for another one, and was no attempt."""
+    leases.give_back(leases.lock_owned(session, Dataset, Dataset.id, claimed.id, claimed.fence))

@@ -186,10 +186,9 @@ def put_back(session: Session, claimed: ClaimedJob, reason: str, max_attempts: i
 def give_back(session: Session, claimed: ClaimedJob) -> None:
     """The worker is shutting down: queue the job again, and do not count the attempt."""
     job = lock(session, claimed)
-    job.attempt -= 1
-    leases.release(job)
+    leases.give_back(job)
     job.move_to(JobState.QUEUED)
-    job.phase, job.progress, job.metrics, job.rung_at = None, 0.0, [], None
+    job.phase, job.progress, job.metrics = None, 0.0, []
     events.record_job(session, "job.requeued", job, reason="The worker was shut down.")
 
 

@@ -70,3 +70,8 @@ def put_back(session: Session, claimed: ClaimedModel, reason: str, max_attempts:
     model = leases.lock_owned(session, Model, Model.id, claimed.id, claimed.fence)
     leases.release(model)
     model.rung_at = None
+
+
+def give_back(session: Session, claimed: ClaimedModel) -> None:
+    """The worker is shutting down: the validation waits for another one, and was no attempt."""
+    leases.give_back(leases.lock_owned(session, Model, Model.id, claimed.id, claimed.fence))

@@ -37,9 +37,9 @@ def index_dataset(body: dict[str, Any]) -> None:
         log.warning("dataset refused", dataset=claimed.dataset.name, reason=str(error))
         with database.unit_of_work() as session:
             datasets.refuse(session, claimed, str(error))
-    except ShutdownError as error:
+    except ShutdownError:
         with database.unit_of_work() as session:
-            datasets.put_back(session, claimed, str(error), settings.max_attempts)
+            datasets.give_back(session, claimed)
     except LeaseLostError as error:
         log.warning("the dataset is not ours any more", dataset_id=dataset_id, reason=str(error))
 

@@ -50,10 +50,13 @@ def attempt(claimed: ClaimedModel, space: Workspace) -> None:
 
     try:
         outcome = supervision.run(plan_of(claimed, space), space.path, settings, heartbeat)
-    except (RunFailedError, ShutdownError) as error:
+    except RunFailedError as error:
         log.warning("validation failed", model=claimed.model.name, reason=str(error))
         with database.unit_of_work() as session:
             models.put_back(session, claimed, str(error), settings.max_attempts)
+    except ShutdownError:
+        with database.unit_of_work() as session:
+            models.give_back(session, claimed)
     else:
         conclude(claimed, space, outcome)
 
