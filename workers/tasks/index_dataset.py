@@ -30,6 +30,19 @@ def index_dataset(body: dict[str, Any]) -> None:
     if claimed is None:
         return
     try:
+        attempt(claimed)
+    except LeaseLostError as error:
+        log.warning("the dataset is not ours any more", dataset_id=dataset_id, reason=str(error))
+
+
+def attempt(claimed: ClaimedDataset) -> None:
+    """One attempt, whatever it comes to.
+
+    Raises:
+        LeaseLostError: the dataset went to somebody else meanwhile; nothing was recorded.
+    """
+    settings, database = context.settings(), context.database()
+    try:
         if claimed.attempt > settings.max_attempts:
             raise DatasetError("Its indexing was cut short too often.")
         index(claimed)
@@ -40,8 +53,6 @@ def index_dataset(body: dict[str, Any]) -> None:
     except ShutdownError:
         with database.unit_of_work() as session:
             datasets.give_back(session, claimed)
-    except LeaseLostError as error:
-        log.warning("the dataset is not ours any more", dataset_id=dataset_id, reason=str(error))
 
 
 def index(claimed: ClaimedDataset) -> None:
