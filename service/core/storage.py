@@ -38,7 +38,7 @@ class LocalStore:
     def publish(self, staging: Path, model: str, digest: str) -> Path:
         """Move a finished directory to its final name; one that is there already is kept."""
         target = self.directory(model, digest)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_flushed(target.parent)
         if (target / MANIFEST).exists():
             shutil.rmtree(staging)
             return target
@@ -62,6 +62,14 @@ class LocalStore:
         (directory / MANIFEST).unlink(missing_ok=True)
         if directory.exists():
             shutil.rmtree(directory)
+
+
+def make_flushed(path: Path) -> None:
+    """Make a directory and its parents; the name of each new one survives a power cut."""
+    new = [place for place in (path, *path.parents) if not place.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for place in new:
+        flush_directory(place.parent)
 
 
 def flush_directory(path: Path) -> None:
