@@ -117,8 +117,11 @@ class Validated(Frozen):
 
 
 class Unlearned(Frozen):
+    """A version over the forget set that `commitment` is to."""
+
     kind: Literal["unlearned"] = "unlearned"
     written: Written
+    commitment: str
     audit: dict[str, Any]
     passed: bool
     reasons: list[str]
