@@ -11,7 +11,7 @@ from celery.signals import setup_logging, worker_init, worker_shutting_down
 from service.core.errors import ConfigurationError
 from service.core.logging import configure_logging
 from service.core.messages import celery_app
-from workers import context, supervision, workspace
+from workers import context, keeper, workspace
 
 log = structlog.get_logger(__name__)
 
@@ -46,4 +46,4 @@ def sweep_scratch(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def give_work_back(**_: Any) -> None:
-    supervision.stopping.set()
+    keeper.stopping.set()

@@ -7,15 +7,15 @@ import structlog
 
 from service.core.messages import IndexDataset
 from service.core.tables.dataset import SAMPLE_ID_LENGTH
-from workers import context, supervision
+from workers import context, keeper
 from workers.app import app
 from workers.data.arrays import ArraySpec
 from workers.data.errors import DatasetError
 from workers.data.index import read_holdout, read_ids
+from workers.keeper import ShutdownError
 from workers.lifecycle import datasets
 from workers.lifecycle.datasets import ClaimedDataset
 from workers.lifecycle.leases import LeaseLostError
-from workers.supervision import ShutdownError
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +84,7 @@ class Lease:
         self._renewed = time.monotonic()
 
     def keep(self, _rows: int) -> None:
-        if supervision.stopping.is_set():
+        if keeper.stopping.is_set():
             raise ShutdownError("The worker was told to stop.")
         seconds = context.settings().lease_seconds
         if time.monotonic() - self._renewed < seconds / 4:

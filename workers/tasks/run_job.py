@@ -1,5 +1,6 @@
 """Run one unlearning job."""
 
+import time
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,13 @@ from service.core.messages import RunJob
 from service.core.tables import JobPhase
 from workers import context, supervision
 from workers.app import app
+from workers.keeper import CancelledError, Keeper, ShutdownError
 from workers.lifecycle import jobs, publishing
 from workers.lifecycle.jobs import Beat, ClaimedJob, ForgetSet
 from workers.lifecycle.leases import LeaseLostError
 from workers.plan import FORGOTTEN, Lineage, Outcome, Refused, Unlearned, UnlearnPlan
 from workers.progress import RunProgress
-from workers.supervision import CancelledError, RunFailedError, ShutdownError
+from workers.supervision import RunFailedError
 from workers.tasks.planning import architecture_of, data_plan_of
 from workers.workspace import Workspace, workspace
 
@@ -58,7 +60,8 @@ def attempt(claimed: ClaimedJob, space: Workspace) -> None:
 
     try:
         plan = prepare(claimed, space)
-        outcome = supervision.run(plan, space.path, settings, heartbeat)
+        with Keeper(heartbeat, settings.lease_seconds, time.monotonic()) as lease:
+            outcome = supervision.run(plan, space.path, settings, lease)
     except (RunFailedError, OSError) as error:
         log.warning("attempt failed", reason=type(error).__name__)
         reason = str(error) if isinstance(error, RunFailedError) else f"{error.strerror}."

@@ -1,5 +1,6 @@
 """Check a registered model, and make version 1 of it."""
 
+import time
 from typing import Any
 
 import structlog
@@ -8,12 +9,13 @@ from service.core.messages import ValidateModel
 from service.core.policy import Policy
 from workers import context, supervision
 from workers.app import app
+from workers.keeper import Keeper, ShutdownError
 from workers.lifecycle import models
 from workers.lifecycle.leases import LeaseLostError
 from workers.lifecycle.models import ClaimedModel
 from workers.plan import Outcome, Refused, Validated, ValidatePlan
 from workers.progress import RunProgress
-from workers.supervision import RunFailedError, ShutdownError
+from workers.supervision import RunFailedError
 from workers.tasks.planning import architecture_of, data_plan_of
 from workers.workspace import Workspace, workspace
 
@@ -49,7 +51,8 @@ def attempt(claimed: ClaimedModel, space: Workspace) -> None:
         return False
 
     try:
-        outcome = supervision.run(plan_of(claimed, space), space.path, settings, heartbeat)
+        with Keeper(heartbeat, settings.lease_seconds, time.monotonic()) as lease:
+            outcome = supervision.run(plan_of(claimed, space), space.path, settings, lease)
     except RunFailedError as error:
         log.warning("validation failed", model=claimed.model.name, reason=str(error))
         with database.unit_of_work() as session:

@@ -14,7 +14,7 @@ from service.core.settings import Settings
 from service.core.storage import LocalStore
 from service.core.tables import Dataset, DatasetState
 from tests import factories
-from workers import context, supervision
+from workers import context, keeper
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def validate_model(worker: Settings) -> Task:
 
 @pytest.fixture
 def told_to_stop() -> Iterator[None]:
-    supervision.stopping.set()
+    keeper.stopping.set()
     yield
-    supervision.stopping.clear()
+    keeper.stopping.clear()
 
 
 @pytest.fixture
