@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Self
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from workers.lifecycle.leases import LeaseLostError
 from workers.progress import RunProgress
@@ -18,6 +19,9 @@ LEAST_SECONDS_BETWEEN_BEATS = 1.0
 # Of the lease: after that much silence towards the database the work is ended, so that it is over
 # before anybody else may begin.
 FUSE = 0.8
+# What a database answers, or does not, that is away or busy. Whatever else goes wrong with a
+# heartbeat will go wrong with the next one too.
+MAY_PASS = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
 # How long the end of the work waits for a beat that is under way. A later one does no harm: the
 # fence makes it change nothing once the outcome is recorded.
 LAST_BEAT_SECONDS = 1.0
@@ -121,8 +125,9 @@ class Keeper:
         started = time.monotonic()
         try:
             stop = self._heartbeat(self._progress)
-        except OperationalError:
-            log.warning("heartbeat failed", silent_seconds=self._silent())
+        except MAY_PASS as error:
+            name = type(error).__name__
+            log.warning("heartbeat failed", error=name, silent_seconds=self._silent())
             return
         self._renewed = started
         self._stop_wanted = self._stop_wanted or stop
