@@ -1,5 +1,6 @@
 """The validation of a registered model, from the worker's side."""
 
+import time
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -13,20 +14,24 @@ from workers.plan import Written
 
 @dataclass(frozen=True)
 class ClaimedModel:
+    """`held_since` is a moment before the lease began, by this process's monotonic clock."""
+
     id: int
     fence: int
     attempt: int
+    held_since: float
     model: Model
     dataset: Dataset
 
 
 def claim(session: Session, model_id: int, owner: str, seconds: float) -> ClaimedModel | None:
+    held_since = time.monotonic()
     waits = Model.state == ModelState.VALIDATING
     model = leases.claim_idle(session, Model, Model.id == model_id, waits, owner, seconds)
     if model is None:
         return None
     session.refresh(model)
-    return ClaimedModel(model.id, model.fence, model.attempt, model, model.dataset)
+    return ClaimedModel(model.id, model.fence, model.attempt, held_since, model, model.dataset)
 
 
 def renew(session: Session, claimed: ClaimedModel, seconds: float) -> None:

@@ -1,6 +1,5 @@
 """Run one unlearning job."""
 
-import time
 from typing import Any
 
 import numpy as np
@@ -58,32 +57,38 @@ def attempt(claimed: ClaimedJob, space: Workspace) -> None:
         with database.unit_of_work() as session:
             return jobs.heartbeat(session, claimed, beat, settings.lease_seconds)
 
-    try:
-        plan = prepare(claimed, space)
-        with Keeper(heartbeat, settings.lease_seconds, time.monotonic()) as lease:
+    # The reading of millions of rows counts as work, as does the ending of a run.
+    with Keeper(heartbeat, settings.lease_seconds, claimed.held_since) as lease:
+        try:
+            plan = prepare(claimed, space, lease)
             outcome = supervision.run(plan, space.path, settings, lease)
-    except (RunFailedError, OSError) as error:
-        log.warning("attempt failed", reason=type(error).__name__)
-        reason = str(error) if isinstance(error, RunFailedError) else f"{error.strerror}."
-        with database.unit_of_work() as session:
-            jobs.put_back(session, claimed, reason, settings.max_attempts)
-    except CancelledError:
-        with database.unit_of_work() as session:
-            jobs.cancel(session, claimed)
-    except ShutdownError:
-        with database.unit_of_work() as session:
-            jobs.give_back(session, claimed)
-    else:
-        conclude(claimed, space, outcome)
+        except (RunFailedError, OSError) as error:
+            log.warning("attempt failed", reason=type(error).__name__)
+            reason = str(error) if isinstance(error, RunFailedError) else f"{error.strerror}."
+            with database.unit_of_work() as session:
+                jobs.put_back(session, claimed, reason, settings.max_attempts)
+        except CancelledError:
+            with database.unit_of_work() as session:
+                jobs.cancel(session, claimed)
+        except ShutdownError:
+            with database.unit_of_work() as session:
+                jobs.give_back(session, claimed)
+        else:
+            conclude(claimed, space, outcome)
 
 
-def prepare(claimed: ClaimedJob, space: Workspace) -> UnlearnPlan:
-    """Write the forget set to the scratch space, and say what is to be done with it."""
+def prepare(claimed: ClaimedJob, space: Workspace, lease: Keeper) -> UnlearnPlan:
+    """Write the forget set to the scratch space, and say what is to be done with it.
+
+    Raises:
+        LeaseLostError, CancelledError, ShutdownError: see `Keeper.check`.
+    """
     with context.database().unit_of_work() as session:
-        forget_set = jobs.read_forget_set(session, claimed)
+        forget_set = jobs.read_forget_set(session, claimed, lease.check)
     plan = plan_of(claimed, forget_set, space)
-    np.save(space.path / FORGOTTEN, forget_set.forgotten)
-    np.save(space.path / plan.excluded, forget_set.excluded)
+    for name, rows in {FORGOTTEN: forget_set.forgotten, plan.excluded: forget_set.excluded}.items():
+        np.save(space.path / name, rows)
+        lease.check()
     return plan
 
 

@@ -1,6 +1,5 @@
 """Check a registered model, and make version 1 of it."""
 
-import time
 from typing import Any
 
 import structlog
@@ -50,18 +49,18 @@ def attempt(claimed: ClaimedModel, space: Workspace) -> None:
             models.renew(session, claimed, settings.lease_seconds)
         return False
 
-    try:
-        with Keeper(heartbeat, settings.lease_seconds, time.monotonic()) as lease:
+    with Keeper(heartbeat, settings.lease_seconds, claimed.held_since) as lease:
+        try:
             outcome = supervision.run(plan_of(claimed, space), space.path, settings, lease)
-    except RunFailedError as error:
-        log.warning("validation failed", model=claimed.model.name, reason=str(error))
-        with database.unit_of_work() as session:
-            models.put_back(session, claimed, str(error), settings.max_attempts)
-    except ShutdownError:
-        with database.unit_of_work() as session:
-            models.give_back(session, claimed)
-    else:
-        conclude(claimed, space, outcome)
+        except RunFailedError as error:
+            log.warning("validation failed", model=claimed.model.name, reason=str(error))
+            with database.unit_of_work() as session:
+                models.put_back(session, claimed, str(error), settings.max_attempts)
+        except ShutdownError:
+            with database.unit_of_work() as session:
+                models.give_back(session, claimed)
+        else:
+            conclude(claimed, space, outcome)
 
 
 def plan_of(claimed: ClaimedModel, space: Workspace) -> ValidatePlan:

@@ -48,6 +48,14 @@ def validate_model(worker: Settings) -> Task:
 
 
 @pytest.fixture
+def run_job(worker: Settings) -> Task:
+    assert worker.redis_url
+    from workers.tasks import run_job as module
+
+    return module.run_job
+
+
+@pytest.fixture
 def told_to_stop() -> Iterator[None]:
     keeper.stopping.set()
     yield
