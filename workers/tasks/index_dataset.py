@@ -1,21 +1,21 @@
 """Index a registered dataset: read its IDs, and store one row a sample."""
 
-import time
 from typing import Any
 
 import structlog
 
 from service.core.messages import IndexDataset
 from service.core.tables.dataset import SAMPLE_ID_LENGTH
-from workers import context, keeper
+from workers import context
 from workers.app import app
 from workers.data.arrays import ArraySpec
 from workers.data.errors import DatasetError
 from workers.data.index import read_holdout, read_ids
-from workers.keeper import ShutdownError
+from workers.keeper import Keeper, ShutdownError
 from workers.lifecycle import datasets
 from workers.lifecycle.datasets import ClaimedDataset
 from workers.lifecycle.leases import LeaseLostError
+from workers.progress import RunProgress
 
 log = structlog.get_logger(__name__)
 
@@ -42,25 +42,34 @@ def attempt(claimed: ClaimedDataset) -> None:
         LeaseLostError: the dataset went to somebody else meanwhile; nothing was recorded.
     """
     settings, database = context.settings(), context.database()
-    try:
-        if claimed.attempt > settings.max_attempts:
-            raise DatasetError("Its indexing was cut short too often.")
-        index(claimed)
-    except DatasetError as error:
-        log.warning("dataset refused", dataset=claimed.dataset.name, reason=str(error))
+
+    def heartbeat(_progress: RunProgress) -> bool:
         with database.unit_of_work() as session:
-            datasets.refuse(session, claimed, str(error))
-    except ShutdownError:
-        with database.unit_of_work() as session:
-            datasets.give_back(session, claimed)
+            datasets.renew(session, claimed, settings.lease_seconds)
+        return False
+
+    # The key is built, and another worker's rollback is waited for, without a row going by.
+    with Keeper(heartbeat, settings.lease_seconds, claimed.held_since) as lease:
+        try:
+            if claimed.attempt > settings.max_attempts:
+                raise DatasetError("Its indexing was cut short too often.")
+            index(claimed, lease)
+        except DatasetError as error:
+            log.warning("dataset refused", dataset=claimed.dataset.name, reason=str(error))
+            with database.unit_of_work() as session:
+                datasets.refuse(session, claimed, str(error))
+        except ShutdownError:
+            with database.unit_of_work() as session:
+                datasets.give_back(session, claimed)
 
 
-def index(claimed: ClaimedDataset) -> None:
+def index(claimed: ClaimedDataset, lease: Keeper) -> None:
     """Read and store, in one transaction that ends behind the fence.
 
     Raises:
         DatasetError: the files are not what was registered.
         LeaseLostError: another worker has the dataset by now.
+        ShutdownError: the worker was told to stop.
     """
     dataset, database = claimed.dataset, context.database()
     specs = [
@@ -71,24 +80,7 @@ def index(claimed: ClaimedDataset) -> None:
     holdout = read_holdout(dataset.holdout_uri, specs) if dataset.holdout_uri else None
     chunks = read_ids(dataset.uri, dataset.id_column, specs, SAMPLE_ID_LENGTH, files.append)
     with database.unit_of_work() as session:
-        rows = datasets.store_index(session, claimed, chunks, Lease(claimed).keep)
+        rows = datasets.store_index(session, claimed, chunks, lambda _rows: lease.check())
+        lease.check_lease()
         datasets.accept(session, claimed, rows, files, holdout)
     log.info("dataset ready", dataset=dataset.name, rows=rows)
-
-
-class Lease:
-    """Renews a dataset's lease as its rows go by, on a connection of its own."""
-
-    def __init__(self, claimed: ClaimedDataset) -> None:
-        self._claimed = claimed
-        self._renewed = time.monotonic()
-
-    def keep(self, _rows: int) -> None:
-        if keeper.stopping.is_set():
-            raise ShutdownError("The worker was told to stop.")
-        seconds = context.settings().lease_seconds
-        if time.monotonic() - self._renewed < seconds / 4:
-            return
-        with context.database().unit_of_work() as session:
-            datasets.renew(session, self._claimed, seconds)
-        self._renewed = time.monotonic()
