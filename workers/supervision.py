@@ -74,14 +74,14 @@ class Watch:
         reader = Thread(target=self._read, args=[self._process.stdout], daemon=True)
         reader.start()
         while self._process.poll() is None:
-            if self._drain():
-                self._lease.tell(self._progress)
+            self._pass_on()
             self._lease.check()
             limit = self._settings.job_time_limit_seconds
             if time.monotonic() - self._started > limit:
                 raise RunFailedError(f"It took longer than the limit of {limit:.0f} seconds.")
             time.sleep(POLL_SECONDS)
         reader.join(timeout=GRACE_SECONDS)
+        self._pass_on()
 
     def _read(self, pipe: IO[str]) -> None:
         for line in pipe:
@@ -90,14 +90,16 @@ class Watch:
             except ValidationError:
                 log.warning("a runner wrote a line that is no progress", length=len(line))
 
-    def _drain(self) -> bool:
+    def _pass_on(self) -> None:
         changed = False
         while True:
             try:
                 self._progress.add(self._lines.get_nowait())
             except Empty:
-                return changed
+                break
             changed = True
+        if changed:
+            self._lease.tell(self._progress)
 
 
 def end(process: subprocess.Popen[str]) -> None:

@@ -16,6 +16,7 @@ from workers.lifecycle import datasets
 from workers.lifecycle.datasets import ClaimedDataset
 from workers.lifecycle.leases import LeaseLostError
 from workers.progress import RunProgress
+from workers.tasks.recording import record, take
 
 log = structlog.get_logger(__name__)
 
@@ -24,9 +25,10 @@ log = structlog.get_logger(__name__)
 def index_dataset(body: dict[str, Any]) -> None:
     """Index a dataset; it becomes ready, or invalid with a reason."""
     dataset_id = IndexDataset.model_validate(body).dataset_id
-    settings, database = context.settings(), context.database()
-    with database.unit_of_work() as session:
-        claimed = datasets.claim(session, dataset_id, context.owner(), settings.lease_seconds)
+    settings = context.settings()
+    claimed = take(
+        lambda session: datasets.claim(session, dataset_id, context.owner(), settings.lease_seconds)
+    )
     if claimed is None:
         return
     try:
@@ -56,11 +58,10 @@ def attempt(claimed: ClaimedDataset) -> None:
             index(claimed, lease)
         except DatasetError as error:
             log.warning("dataset refused", dataset=claimed.dataset.name, reason=str(error))
-            with database.unit_of_work() as session:
-                datasets.refuse(session, claimed, str(error))
+            reason = str(error)
+            record(lease, lambda session: datasets.refuse(session, claimed, reason))
         except ShutdownError:
-            with database.unit_of_work() as session:
-                datasets.give_back(session, claimed)
+            record(lease, lambda session: datasets.give_back(session, claimed))
 
 
 def index(claimed: ClaimedDataset, lease: Keeper) -> None:
@@ -71,7 +72,7 @@ def index(claimed: ClaimedDataset, lease: Keeper) -> None:
         LeaseLostError: another worker has the dataset by now.
         ShutdownError: the worker was told to stop.
     """
-    dataset, database = claimed.dataset, context.database()
+    dataset = claimed.dataset
     specs = [
         ArraySpec(given["column"], tuple(given["shape"]), given["scale"])
         for given in dataset.inputs
@@ -79,7 +80,7 @@ def index(claimed: ClaimedDataset, lease: Keeper) -> None:
     files: list[dict[str, Any]] = []
     holdout = read_holdout(dataset.holdout_uri, specs) if dataset.holdout_uri else None
     chunks = read_ids(dataset.uri, dataset.id_column, specs, SAMPLE_ID_LENGTH, files.append)
-    with database.unit_of_work() as session:
+    with context.bulk_database().unit_of_work() as session:
         rows = datasets.store_index(session, claimed, chunks, lambda _rows: lease.check())
         lease.check_lease()
         datasets.accept(session, claimed, rows, files, holdout)

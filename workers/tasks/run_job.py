@@ -14,9 +14,10 @@ from workers.lifecycle import jobs, publishing
 from workers.lifecycle.jobs import Beat, ClaimedJob, ForgetSet
 from workers.lifecycle.leases import LeaseLostError
 from workers.plan import FORGOTTEN, Lineage, Outcome, Refused, Unlearned, UnlearnPlan
-from workers.progress import RunProgress
+from workers.progress import SHARES, RunProgress
 from workers.supervision import RunFailedError
 from workers.tasks.planning import architecture_of, data_plan_of
+from workers.tasks.recording import record, take
 from workers.workspace import Workspace, workspace
 
 log = structlog.get_logger(__name__)
@@ -31,8 +32,9 @@ def run_job(body: dict[str, Any]) -> None:
     """
     job_id = RunJob.model_validate(body).job_id
     settings = context.settings()
-    with context.database().unit_of_work() as session:
-        claimed = jobs.claim(session, job_id, context.owner(), settings.lease_seconds)
+    claimed = take(
+        lambda session: jobs.claim(session, job_id, context.owner(), settings.lease_seconds)
+    )
     if claimed is None:
         return
     with structlog.contextvars.bound_contextvars(job_id=str(job_id), fence=claimed.fence):
@@ -65,16 +67,16 @@ def attempt(claimed: ClaimedJob, space: Workspace) -> None:
         except (RunFailedError, OSError) as error:
             log.warning("attempt failed", reason=type(error).__name__)
             reason = str(error) if isinstance(error, RunFailedError) else f"{error.strerror}."
-            with database.unit_of_work() as session:
-                jobs.put_back(session, claimed, reason, settings.max_attempts)
+            record(
+                lease,
+                lambda session: jobs.put_back(session, claimed, reason, settings.max_attempts),
+            )
         except CancelledError:
-            with database.unit_of_work() as session:
-                jobs.cancel(session, claimed)
+            record(lease, lambda session: jobs.cancel(session, claimed))
         except ShutdownError:
-            with database.unit_of_work() as session:
-                jobs.give_back(session, claimed)
+            record(lease, lambda session: jobs.give_back(session, claimed))
         else:
-            conclude(claimed, space, outcome)
+            conclude(claimed, space, outcome, lease)
 
 
 def prepare(claimed: ClaimedJob, space: Workspace, lease: Keeper) -> UnlearnPlan:
@@ -83,7 +85,7 @@ def prepare(claimed: ClaimedJob, space: Workspace, lease: Keeper) -> UnlearnPlan
     Raises:
         LeaseLostError, CancelledError, ShutdownError: see `Keeper.check`.
     """
-    with context.database().unit_of_work() as session:
+    with context.bulk_database().unit_of_work() as session:
         forget_set = jobs.read_forget_set(session, claimed, lease.check)
     plan = plan_of(claimed, forget_set, space)
     for name, rows in {FORGOTTEN: forget_set.forgotten, plan.excluded: forget_set.excluded}.items():
@@ -119,21 +121,18 @@ def plan_of(claimed: ClaimedJob, forget_set: ForgetSet, space: Workspace) -> Unl
     )
 
 
-def conclude(claimed: ClaimedJob, space: Workspace, outcome: Outcome) -> None:
+def conclude(claimed: ClaimedJob, space: Workspace, outcome: Outcome, lease: Keeper) -> None:
     """Publish what was made, or record why nothing was."""
-    settings, database = context.settings(), context.database()
+    settings = context.settings()
     if isinstance(outcome, Refused):
         log.warning("job refused", reason=outcome.reason)
-        with database.unit_of_work() as session:
-            jobs.fail(session, claimed, outcome.reason)
+        record(lease, lambda session: jobs.fail(session, claimed, outcome.reason))
         return
     if not isinstance(outcome, Unlearned):
         raise TypeError(f"An unlearning run came back as {outcome.kind}.")
-    with database.unit_of_work() as session:
-        beat = Beat(JobPhase.PUBLISHING, 0.97, None)
-        jobs.heartbeat(session, claimed, beat, settings.lease_seconds)
+    beat = Beat(JobPhase.PUBLISHING, 1 - SHARES[JobPhase.PUBLISHING], None)
+    record(lease, lambda session: jobs.heartbeat(session, claimed, beat, settings.lease_seconds))
     # The files come first: a row without files would be a lie, files without a row are litter.
     context.store().publish(space.staging, claimed.model.name, outcome.written.digest)
-    with database.unit_of_work() as session:
-        version = publishing.publish(session, claimed, outcome)
+    version = record(lease, lambda session: publishing.publish(session, claimed, outcome))
     log.info("job ended", version=version.number, state=version.state, digest=version.digest)

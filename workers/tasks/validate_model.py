@@ -16,6 +16,7 @@ from workers.plan import Outcome, Refused, Validated, ValidatePlan
 from workers.progress import RunProgress
 from workers.supervision import RunFailedError
 from workers.tasks.planning import architecture_of, data_plan_of
+from workers.tasks.recording import record, take
 from workers.workspace import Workspace, workspace
 
 log = structlog.get_logger(__name__)
@@ -26,15 +27,12 @@ def validate_model(body: dict[str, Any]) -> None:
     """Run one batch through a registered model; it becomes ready, or invalid with a reason."""
     model_id = ValidateModel.model_validate(body).model_id
     settings = context.settings()
-    with context.database().unit_of_work() as session:
-        claimed = models.claim(session, model_id, context.owner(), settings.lease_seconds)
+    claimed = take(
+        lambda session: models.claim(session, model_id, context.owner(), settings.lease_seconds)
+    )
     if claimed is None:
         return
     try:
-        if claimed.attempt > settings.max_attempts:
-            with context.database().unit_of_work() as session:
-                models.refuse(session, claimed, "Its validation was cut short too often.")
-            return
         with workspace(settings, f"model-{model_id}.{claimed.fence}") as space:
             attempt(claimed, space)
     except LeaseLostError as error:
@@ -50,17 +48,23 @@ def attempt(claimed: ClaimedModel, space: Workspace) -> None:
         return False
 
     with Keeper(heartbeat, settings.lease_seconds, claimed.held_since) as lease:
+        if claimed.attempt > settings.max_attempts:
+            reason = "Its validation was cut short too often."
+            record(lease, lambda session: models.refuse(session, claimed, reason))
+            return
         try:
             outcome = supervision.run(plan_of(claimed, space), space.path, settings, lease)
         except RunFailedError as error:
-            log.warning("validation failed", model=claimed.model.name, reason=str(error))
-            with database.unit_of_work() as session:
-                models.put_back(session, claimed, str(error), settings.max_attempts)
+            reason = str(error)
+            log.warning("validation failed", model=claimed.model.name, reason=reason)
+            record(
+                lease,
+                lambda session: models.put_back(session, claimed, reason, settings.max_attempts),
+            )
         except ShutdownError:
-            with database.unit_of_work() as session:
-                models.give_back(session, claimed)
+            record(lease, lambda session: models.give_back(session, claimed))
         else:
-            conclude(claimed, space, outcome)
+            conclude(claimed, space, outcome, lease)
 
 
 def plan_of(claimed: ClaimedModel, space: Workspace) -> ValidatePlan:
@@ -79,16 +83,13 @@ def plan_of(claimed: ClaimedModel, space: Workspace) -> ValidatePlan:
     )
 
 
-def conclude(claimed: ClaimedModel, space: Workspace, outcome: Outcome) -> None:
-    database = context.database()
+def conclude(claimed: ClaimedModel, space: Workspace, outcome: Outcome, lease: Keeper) -> None:
     if isinstance(outcome, Refused):
         log.warning("model refused", model=claimed.model.name, reason=outcome.reason)
-        with database.unit_of_work() as session:
-            models.refuse(session, claimed, outcome.reason)
+        record(lease, lambda session: models.refuse(session, claimed, outcome.reason))
         return
     if not isinstance(outcome, Validated):
         raise TypeError(f"A validation came back as {outcome.kind}.")
     context.store().publish(space.staging, claimed.model.name, outcome.written.digest)
-    with database.unit_of_work() as session:
-        models.accept(session, claimed, outcome.written)
+    record(lease, lambda session: models.accept(session, claimed, outcome.written))
     log.info("model ready", model=claimed.model.name, digest=outcome.written.digest)

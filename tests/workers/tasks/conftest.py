@@ -9,21 +9,22 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy.orm import Session
 
-from service.core.db import Database
 from service.core.settings import Settings
-from service.core.storage import LocalStore
 from service.core.tables import Dataset, DatasetState
 from tests import factories
 from workers import context, keeper
 
 
 @pytest.fixture
-def worker(settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def worker(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """The settings of this process as a worker."""
     monkeypatch.setattr(context, "settings", lambda: settings)
-    monkeypatch.setattr(context, "database", lambda: database)
-    monkeypatch.setattr(context, "store", lambda: LocalStore(settings.storage_dir))
-    return settings
+    shared = (context.database, context.bulk_database, context.store)
+    yield settings
+    for opened in (context.database(), context.bulk_database()):
+        opened.dispose()
+    for made in shared:
+        made.cache_clear()
 
 
 Task = Callable[[dict[str, Any]], None]
