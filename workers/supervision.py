@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from service.core.settings import Settings
 from workers.keeper import Keeper
 from workers.lifecycle.leases import LeaseLostError
-from workers.plan import OUTCOME, PLAN, Outcome, Plan, ProgressLine
+from workers.plan import OUTCOME, PLAN, Ending, Failed, Outcome, Plan, ProgressLine
 from workers.progress import RunProgress
 
 log = structlog.get_logger(__name__)
@@ -26,7 +26,7 @@ POLL_SECONDS = 0.1
 
 
 class RunFailedError(RuntimeError):
-    """The runner ended without an outcome; another attempt may do better."""
+    """The run came to nothing; another attempt may do better."""
 
 
 def run(plan: Plan, work_dir: Path, settings: Settings, lease: Keeper) -> Outcome:
@@ -35,7 +35,8 @@ def run(plan: Plan, work_dir: Path, settings: Settings, lease: Keeper) -> Outcom
     The process is gone when this returns or raises.
 
     Raises:
-        RunFailedError: it crashed, was killed, or took longer than the limit.
+        RunFailedError: it crashed, was killed, found the storage away, or took longer than the
+            limit.
         LeaseLostError, CancelledError, ShutdownError: see `Keeper.check`.
     """
     (work_dir / PLAN).write_text(plan.model_dump_json(), encoding="utf-8")
@@ -127,7 +128,11 @@ def kill(process: subprocess.Popen[str]) -> None:
 def read_outcome(process: subprocess.Popen[str], work_dir: Path) -> Outcome:
     path = work_dir / OUTCOME
     if process.returncode == 0 and path.exists():
-        return TypeAdapter[Outcome](Outcome).validate_json(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        ending = TypeAdapter[Ending](Ending).validate_json(text)
+        if isinstance(ending, Failed):
+            raise RunFailedError(ending.reason)
+        return ending
     if process.returncode < 0:
         name = signal.Signals(-process.returncode).name
         raise RunFailedError(f"Its process was ended by {name}.")

@@ -145,7 +145,15 @@ def put_back(session: Session, claimed: ClaimedDataset, reason: str, max_attempt
         return
     dataset = leases.lock_owned(session, Dataset, Dataset.id, claimed.id, claimed.fence)
     leases.release(dataset)
-    dataset.rung_at = None
+    # What was at fault is given the time that a lost message is given.
+    dataset.rung_at = clock_now
+    events.record(
+        session,
+        "dataset.requeued",
+        dataset_id=dataset.id,
+        attempt=dataset.attempt,
+        reason=reason,
+    )
 
 
 def give_back(session: Session, claimed: ClaimedDataset) -> None:

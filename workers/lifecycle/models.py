@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from service.core import completion, events
+from service.core.db import clock_now
 from service.core.tables import Dataset, Model, ModelState
 from workers.lifecycle import leases
 from workers.lifecycle.publishing import first_version
@@ -74,7 +75,16 @@ def put_back(session: Session, claimed: ClaimedModel, reason: str, max_attempts:
         return
     model = leases.lock_owned(session, Model, Model.id, claimed.id, claimed.fence)
     leases.release(model)
-    model.rung_at = None
+    # What was at fault is given the time that a lost message is given.
+    model.rung_at = clock_now
+    events.record(
+        session,
+        "model.requeued",
+        dataset_id=model.dataset_id,
+        model_id=model.id,
+        attempt=model.attempt,
+        reason=reason,
+    )
 
 
 def give_back(session: Session, claimed: ClaimedModel) -> None:

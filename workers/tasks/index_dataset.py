@@ -11,6 +11,7 @@ from workers.app import app
 from workers.data.arrays import ArraySpec
 from workers.data.errors import DatasetError
 from workers.data.index import read_holdout, read_ids
+from workers.data.locations import trouble
 from workers.keeper import Keeper, ShutdownError
 from workers.lifecycle import datasets
 from workers.lifecycle.datasets import ClaimedDataset
@@ -60,6 +61,13 @@ def attempt(claimed: ClaimedDataset) -> None:
             log.warning("dataset refused", dataset=claimed.dataset.name, reason=str(error))
             reason = str(error)
             record(lease, lambda session: datasets.refuse(session, claimed, reason))
+        except OSError as error:
+            reason = trouble(error)
+            log.warning("indexing failed", dataset=claimed.dataset.name, reason=reason)
+            record(
+                lease,
+                lambda session: datasets.put_back(session, claimed, reason, settings.max_attempts),
+            )
         except ShutdownError:
             record(lease, lambda session: datasets.give_back(session, claimed))
 
@@ -69,6 +77,7 @@ def index(claimed: ClaimedDataset, lease: Keeper) -> None:
 
     Raises:
         DatasetError: the files are not what was registered.
+        OSError: the storage failed; it may answer another time.
         LeaseLostError: another worker has the dataset by now.
         ShutdownError: the worker was told to stop.
     """

@@ -9,6 +9,7 @@ from service.core.messages import RunJob
 from service.core.tables import JobPhase
 from workers import context, supervision
 from workers.app import app
+from workers.data.locations import trouble
 from workers.keeper import CancelledError, Keeper, ShutdownError
 from workers.lifecycle import jobs, publishing
 from workers.lifecycle.jobs import Beat, ClaimedJob, ForgetSet
@@ -66,7 +67,7 @@ def attempt(claimed: ClaimedJob, space: Workspace) -> None:
             outcome = supervision.run(plan, space.path, settings, lease)
         except (RunFailedError, OSError) as error:
             log.warning("attempt failed", reason=type(error).__name__)
-            reason = str(error) if isinstance(error, RunFailedError) else f"{error.strerror}."
+            reason = trouble(error) if isinstance(error, OSError) else str(error)
             record(
                 lease,
                 lambda session: jobs.put_back(session, claimed, reason, settings.max_attempts),
