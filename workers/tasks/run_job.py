@@ -14,6 +14,7 @@ from workers.keeper import CancelledError, Keeper, ShutdownError
 from workers.lifecycle import jobs, publishing
 from workers.lifecycle.jobs import Beat, ClaimedJob, ForgetSet
 from workers.lifecycle.leases import LeaseLostError
+from workers.lifecycle.publishing import LineageError
 from workers.plan import FORGOTTEN, Lineage, Outcome, Refused, Unlearned, UnlearnPlan
 from workers.progress import SHARES, RunProgress
 from workers.supervision import RunFailedError
@@ -41,13 +42,12 @@ def run_job(body: dict[str, Any]) -> None:
     with structlog.contextvars.bound_contextvars(job_id=str(job_id), fence=claimed.fence):
         log.info("job started", model=claimed.model.name, tv=claimed.job.tv)
         try:
-            with workspace(settings, f"job-{job_id}.{claimed.fence}") as space:
-                attempt(claimed, space)
+            attempt(claimed)
         except LeaseLostError as error:
             log.warning("the job is not ours any more", reason=str(error))
 
 
-def attempt(claimed: ClaimedJob, space: Workspace) -> None:
+def attempt(claimed: ClaimedJob) -> None:
     """One attempt, whatever it comes to.
 
     Raises:
@@ -63,9 +63,11 @@ def attempt(claimed: ClaimedJob, space: Workspace) -> None:
     # The reading of millions of rows counts as work, as does the ending of a run.
     with Keeper(heartbeat, settings.lease_seconds, claimed.held_since) as lease:
         try:
-            plan = prepare(claimed, space, lease)
-            outcome = supervision.run(plan, space.path, settings, lease)
-        except (RunFailedError, OSError) as error:
+            with workspace(settings, f"job-{claimed.id}.{claimed.fence}") as space:
+                plan = prepare(claimed, space, lease)
+                outcome = supervision.run(plan, space.path, settings, lease)
+                conclude(claimed, space, outcome, lease)
+        except (RunFailedError, LineageError, OSError) as error:
             log.warning("attempt failed", reason=type(error).__name__)
             reason = trouble(error) if isinstance(error, OSError) else str(error)
             record(
@@ -76,8 +78,6 @@ def attempt(claimed: ClaimedJob, space: Workspace) -> None:
             record(lease, lambda session: jobs.cancel(session, claimed))
         except ShutdownError:
             record(lease, lambda session: jobs.give_back(session, claimed))
-        else:
-            conclude(claimed, space, outcome, lease)
 
 
 def prepare(claimed: ClaimedJob, space: Workspace, lease: Keeper) -> UnlearnPlan:
@@ -123,7 +123,13 @@ def plan_of(claimed: ClaimedJob, forget_set: ForgetSet, space: Workspace) -> Unl
 
 
 def conclude(claimed: ClaimedJob, space: Workspace, outcome: Outcome, lease: Keeper) -> None:
-    """Publish what was made, or record why nothing was."""
+    """Publish what was made, or record why nothing was.
+
+    Raises:
+        OSError: the storage is full or away.
+        LineageError: somebody published in between; another attempt begins from that version.
+        LeaseLostError: the job went to somebody else meanwhile.
+    """
     settings = context.settings()
     if isinstance(outcome, Refused):
         log.warning("job refused", reason=outcome.reason)

@@ -8,6 +8,7 @@ from service.core.messages import ValidateModel
 from service.core.policy import Policy
 from workers import context, supervision
 from workers.app import app
+from workers.data.locations import trouble
 from workers.keeper import Keeper, ShutdownError
 from workers.lifecycle import models
 from workers.lifecycle.leases import LeaseLostError
@@ -33,13 +34,17 @@ def validate_model(body: dict[str, Any]) -> None:
     if claimed is None:
         return
     try:
-        with workspace(settings, f"model-{model_id}.{claimed.fence}") as space:
-            attempt(claimed, space)
+        attempt(claimed)
     except LeaseLostError as error:
         log.warning("the model is not ours any more", model_id=model_id, reason=str(error))
 
 
-def attempt(claimed: ClaimedModel, space: Workspace) -> None:
+def attempt(claimed: ClaimedModel) -> None:
+    """One attempt, whatever it comes to.
+
+    Raises:
+        LeaseLostError: the model went to somebody else meanwhile; nothing was recorded.
+    """
     settings, database = context.settings(), context.database()
 
     def heartbeat(_progress: RunProgress) -> bool:
@@ -53,9 +58,11 @@ def attempt(claimed: ClaimedModel, space: Workspace) -> None:
             record(lease, lambda session: models.refuse(session, claimed, reason))
             return
         try:
-            outcome = supervision.run(plan_of(claimed, space), space.path, settings, lease)
-        except RunFailedError as error:
-            reason = str(error)
+            with workspace(settings, f"model-{claimed.id}.{claimed.fence}") as space:
+                outcome = supervision.run(plan_of(claimed, space), space.path, settings, lease)
+                conclude(claimed, space, outcome, lease)
+        except (RunFailedError, OSError) as error:
+            reason = trouble(error) if isinstance(error, OSError) else str(error)
             log.warning("validation failed", model=claimed.model.name, reason=reason)
             record(
                 lease,
@@ -63,8 +70,6 @@ def attempt(claimed: ClaimedModel, space: Workspace) -> None:
             )
         except ShutdownError:
             record(lease, lambda session: models.give_back(session, claimed))
-        else:
-            conclude(claimed, space, outcome, lease)
 
 
 def plan_of(claimed: ClaimedModel, space: Workspace) -> ValidatePlan:
@@ -84,6 +89,12 @@ def plan_of(claimed: ClaimedModel, space: Workspace) -> ValidatePlan:
 
 
 def conclude(claimed: ClaimedModel, space: Workspace, outcome: Outcome, lease: Keeper) -> None:
+    """Make version 1 of what was imported, or record why there is none.
+
+    Raises:
+        OSError: the storage is full or away.
+        LeaseLostError: the model went to somebody else meanwhile.
+    """
     if isinstance(outcome, Refused):
         log.warning("model refused", model=claimed.model.name, reason=outcome.reason)
         record(lease, lambda session: models.refuse(session, claimed, outcome.reason))
