@@ -61,6 +61,14 @@ def test_what_a_model_prints_does_not_reach_the_supervisors_pipe(
     assert isinstance(outcome, Validated)
 
 
+def test_what_crashes_after_the_outcome_is_written_does_not_spoil_it(
+    validation: ValidatePlan, quick: Settings, work: Path
+) -> None:
+    outcome = supervise(made_by(validation, "crash_at_exit"), work, quick, lambda _p: False)
+
+    assert isinstance(outcome, Validated)
+
+
 def test_a_run_that_hangs_is_ended_at_the_limit(
     validation: ValidatePlan, quick: Settings, work: Path
 ) -> None:
