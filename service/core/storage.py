@@ -24,6 +24,10 @@ class LocalStore:
     def directory(self, model: str, digest: str) -> Path:
         return self.root / "models" / model / digest
 
+    def versions(self) -> list[Path]:
+        """The directories of all versions of all models."""
+        return sorted(path for path in self.root.glob("models/*/*") if path.is_dir())
+
     def file(self, model: str, digest: str, path: str) -> Path:
         return self.directory(model, digest) / path
 
