@@ -136,7 +136,13 @@ def unlearned(*reasons: str) -> Unlearned:
     """What a runner hands back: a version that passed, or that did not for these reasons."""
     file = WrittenFile(path="model.safetensors", bytes=1, sha256="0" * 64)
     written = Written(digest=uuid4().hex * 2, files=[file])
-    return Unlearned(written=written, audit={}, passed=not reasons, reasons=list(reasons))
+    return Unlearned(
+        written=written,
+        commitment="c" * 64,
+        audit={},
+        passed=not reasons,
+        reasons=list(reasons),
+    )
 
 
 def head(session: Session, of: Model) -> ModelVersion:

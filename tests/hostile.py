@@ -1,5 +1,6 @@
 """Factories of models that misbehave, for tests of what supervises them."""
 
+import atexit
 import os
 import signal
 import time
@@ -25,6 +26,14 @@ def not_a_module() -> str:
 
 def no_head() -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
+
+
+def crash_at_exit() -> nn.Module:
+    """Fine until the interpreter ends, as some native libraries are."""
+    atexit.register(os.abort)
+    from workers.zoo import digits_cnn
+
+    return digits_cnn()
 
 
 def chatty() -> nn.Module:

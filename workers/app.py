@@ -11,7 +11,9 @@ from celery.signals import setup_logging, worker_init, worker_shutting_down
 from service.core.errors import ConfigurationError
 from service.core.logging import configure_logging
 from service.core.messages import celery_app
-from workers import context, supervision, workspace
+from service.core.storage import StorageError
+from workers import context, keeper, workspace
+from workers.lifecycle import litter
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +46,16 @@ def sweep_scratch(**_: Any) -> None:
         log.warning("removed the scratch space of runs whose worker was killed", runs=swept)
 
 
+@worker_init.connect
+def sweep_litter(**_: Any) -> None:
+    """A worker that cannot look for litter now can work all the same."""
+    limit = context.settings().job_time_limit_seconds
+    try:
+        litter.sweep(context.database(), context.store(), older_than=limit)
+    except (OSError, StorageError, *keeper.MAY_PASS) as error:
+        log.warning("files without a version were not looked for", error=type(error).__name__)
+
+
 @worker_shutting_down.connect
 def give_work_back(**_: Any) -> None:
-    supervision.stopping.set()
+    keeper.stopping.set()

@@ -15,12 +15,24 @@ def settings() -> Settings:
     return Settings()
 
 
-@cache
-def database() -> Database:
+def database_url() -> str:
     url = settings().database_url
     if url is None:
         raise ConfigurationError("Set UNLEARND_DATABASE_URL, or run `unlearnd up`.")
-    return Database(url, pool_size=4, application="unlearnd worker")
+    return url
+
+
+@cache
+def database() -> Database:
+    """For short transactions: one that hangs is given up in half of the lease."""
+    patience = settings().lease_seconds / 2
+    return Database(database_url(), pool_size=4, application="unlearnd worker", patience=patience)
+
+
+@cache
+def bulk_database() -> Database:
+    """For reading and writing millions of rows, which takes as long as it takes."""
+    return Database(database_url(), pool_size=1, application="unlearnd worker")
 
 
 @cache

@@ -117,8 +117,11 @@ class Validated(Frozen):
 
 
 class Unlearned(Frozen):
+    """A version over the forget set that `commitment` is to."""
+
     kind: Literal["unlearned"] = "unlearned"
     written: Written
+    commitment: str
     audit: dict[str, Any]
     passed: bool
     reasons: list[str]
@@ -131,7 +134,15 @@ class Refused(Frozen):
     reason: str
 
 
+class Failed(Frozen):
+    """The run came to nothing; another attempt may do better."""
+
+    kind: Literal["failed"] = "failed"
+    reason: str
+
+
 Outcome = Annotated[Validated | Unlearned | Refused, Field(discriminator="kind")]
+Ending = Annotated[Validated | Unlearned | Refused | Failed, Field(discriminator="kind")]
 
 
 class ProgressLine(Frozen):

@@ -1,7 +1,7 @@
 """From phases to one number, and from many figures to a few."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from service.core.tables import JobPhase
@@ -28,6 +28,10 @@ class RunProgress:
     metrics: list[dict[str, Any]] = field(default_factory=list)
     _stride: int = 1
     _seen: int = 0
+
+    def snapshot(self) -> "RunProgress":
+        """What is told to another thread, while this one goes on."""
+        return replace(self, metrics=list(self.metrics))
 
     def add(self, line: ProgressLine) -> None:
         self.phase = JobPhase(line.phase)

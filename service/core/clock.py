@@ -12,8 +12,8 @@ before an earlier one is. The row's lock is what serialises acceptance for one d
 taken last, for the increment and the commit only.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Select, bindparam, func, select, text
 from sqlalchemy.orm import Session
@@ -27,6 +27,9 @@ from service.core.tables import (
     Tombstone,
     VersionState,
 )
+
+T = TypeVar("T")
+Rows: TypeAlias = Generator[T, None, None]
 
 # Keys are inserted in one order by everybody, so two overlapping requests wait for each other
 # and never in a circle. The second finds the first one's tombstones, and leaves them alone.
@@ -194,17 +197,27 @@ def tombstones(dataset_id: int, *, after: int, upto: int) -> Select[str, int, in
 
 def forget_set(
     session: Session, dataset_id: int, *, after: int, upto: int
-) -> Iterator[tuple[str, int]]:
-    """Sample IDs in byte order with their row positions, streamed."""
-    query = tombstones(dataset_id, after=after, upto=upto).order_by(Tombstone.sample_id)
-    for sample_id, row, _tv in session.execute(query.execution_options(yield_per=10_000)):
-        yield sample_id, row
+) -> Rows[tuple[str, int]]:
+    """Sample IDs in byte order with their row positions, streamed. Close it if you break off."""
+    query = (
+        tombstones(dataset_id, after=after, upto=upto)
+        .with_only_columns(Tombstone.sample_id, Tombstone.row_position)
+        .order_by(Tombstone.sample_id)
+        .execution_options(yield_per=10_000)
+    )
+    # Past the session, which takes five times as long over millions of plain rows.
+    with session.connection().execute(query) as rows:
+        yield from rows
 
 
-def excluded_rows(session: Session, dataset_id: int, *, upto: int) -> Iterator[int]:
-    """Row positions that no training may read any more at this clock, in no order, streamed."""
+def excluded_rows(session: Session, dataset_id: int, *, upto: int) -> Rows[int]:
+    """Row positions that no training may read any more at this clock, in no order, streamed.
+
+    Close it if you break off.
+    """
     query = tombstones(dataset_id, after=0, upto=upto).with_only_columns(Tombstone.row_position)
-    yield from session.scalars(query.execution_options(yield_per=10_000))
+    with session.connection().execute(query.execution_options(yield_per=10_000)) as rows:
+        yield from rows.scalars()
 
 
 def waiting_since(dataset_id: object, after: object) -> Select[object]:

@@ -15,10 +15,31 @@ clock_now = func.clock_timestamp()
 class Database:
     """PostgreSQL behind one pool.
 
-    Parameters of statements never reach an exception's text: they may be sample IDs.
+    Parameters of statements never reach an exception's text: they may be sample IDs. With a
+    `patience` of so many seconds a statement that takes longer is given up, one that waits for
+    a lock after half of that, and a server that does not answer counts as away.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10, application: str = "unlearnd") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        application: str = "unlearnd",
+        patience: float | None = None,
+    ) -> None:
+        options = "-c timezone=UTC -c idle_in_transaction_session_timeout=300000"
+        watchful: dict[str, Any] = {}
+        if patience is not None:
+            limit = round(patience * 1000)
+            options += f" -c statement_timeout={limit} -c lock_timeout={limit // 2}"
+            # A server that is gone without a word is noticed while something is sent by the
+            # first, and while an answer is waited for by the others.
+            watchful = {
+                "tcp_user_timeout": limit,
+                "keepalives_idle": max(1, round(patience / 2)),
+                "keepalives_interval": 1,
+            }
         self.engine: Engine = create_engine(
             url,
             hide_parameters=True,
@@ -29,7 +50,8 @@ class Database:
             connect_args={
                 "application_name": application,
                 "connect_timeout": 5,
-                "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=300000",
+                "options": options,
+                **watchful,
             },
         )
 

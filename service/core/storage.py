@@ -24,6 +24,10 @@ class LocalStore:
     def directory(self, model: str, digest: str) -> Path:
         return self.root / "models" / model / digest
 
+    def versions(self) -> list[Path]:
+        """The directories of all versions of all models."""
+        return sorted(path for path in self.root.glob("models/*/*") if path.is_dir())
+
     def file(self, model: str, digest: str, path: str) -> Path:
         return self.directory(model, digest) / path
 
@@ -38,7 +42,7 @@ class LocalStore:
     def publish(self, staging: Path, model: str, digest: str) -> Path:
         """Move a finished directory to its final name; one that is there already is kept."""
         target = self.directory(model, digest)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_flushed(target.parent)
         if (target / MANIFEST).exists():
             shutil.rmtree(staging)
             return target
@@ -62,6 +66,14 @@ class LocalStore:
         (directory / MANIFEST).unlink(missing_ok=True)
         if directory.exists():
             shutil.rmtree(directory)
+
+
+def make_flushed(path: Path) -> None:
+    """Make a directory and its parents; the name of each new one survives a power cut."""
+    new = [place for place in (path, *path.parents) if not place.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for place in new:
+        flush_directory(place.parent)
 
 
 def flush_directory(path: Path) -> None:

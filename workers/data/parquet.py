@@ -1,6 +1,7 @@
 """Parquet files at an fsspec URL, in one fixed order."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workers.data.errors import DatasetError
+from workers.data.locations import FILES_AT_FAULT, URL_AT_FAULT, fault
 
 ROWS_A_BATCH = 16_384
 
@@ -21,21 +23,30 @@ def list_files(uri: str) -> list[str]:
     """The URLs behind `uri`, which may hold a glob or name a directory, sorted.
 
     Raises:
-        DatasetError: there are none, or the location cannot be read.
+        DatasetError: there are none, or the location is not one that can be read.
+        OSError: the storage failed; it may answer another time.
     """
     try:
         filesystem, path = fsspec.core.url_to_fs(uri)
-        if any(sign in path for sign in "*?["):
-            found = filesystem.glob(path)
-        elif filesystem.isdir(path):
-            found = filesystem.glob(f"{path.rstrip('/')}/*.parquet")
-        else:
-            found = [path] if filesystem.exists(path) else []
-    except (OSError, ValueError, ImportError) as error:
-        raise DatasetError(f"{uri} cannot be read: {error}") from error
+        found = _names(filesystem, path)
+    except FileNotFoundError:
+        found = []
+    except (*FILES_AT_FAULT, *URL_AT_FAULT) as error:
+        raise DatasetError(fault(uri, error)) from error
     if not found:
         raise DatasetError(f"There is no file at {uri}.")
     return [str(filesystem.unstrip_protocol(name)) for name in sorted(found)]
+
+
+def _names(filesystem: Any, path: str) -> list[str]:
+    # `exists`, `isdir` and `glob` take any trouble for an empty place; `info` and `ls` tell it.
+    beginning = re.split(r"[*?\[]", path, maxsplit=1)[0]
+    if beginning != path:
+        filesystem.info(beginning.rpartition("/")[0] or filesystem.root_marker)
+        return list(filesystem.glob(path))
+    if filesystem.info(path)["type"] != "directory":
+        return [path]
+    return [name for name in filesystem.ls(path, detail=False) if name.endswith(".parquet")]
 
 
 @contextmanager
@@ -43,12 +54,19 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
     """Open one file; what makes it unreadable is told by name of the file.
 
     Raises:
-        DatasetError: it is gone, or it is not Parquet.
+        DatasetError: it is gone, may not be read, or is not Parquet.
+        OSError: the storage failed; it may answer another time.
     """
     try:
-        with fsspec.open(uri, "rb") as raw, pq.ParquetFile(raw) as file:
+        location = fsspec.open(uri, "rb")
+    except URL_AT_FAULT as error:
+        raise DatasetError(fault(uri, error)) from error
+    try:
+        with location as raw, pq.ParquetFile(raw) as file:
             yield file
-    except (OSError, pa.ArrowException) as error:
+    except PermissionError as error:
+        raise DatasetError(fault(uri, error)) from error
+    except FILES_AT_FAULT as error:
         raise DatasetError(f"{uri} cannot be read as Parquet ({type(error).__name__}).") from error
 
 

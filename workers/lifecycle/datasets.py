@@ -1,6 +1,7 @@
 """The indexing of a dataset, from the worker's side."""
 
 import io
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -24,9 +25,12 @@ CSV = pa_csv.WriteOptions(include_header=False, quoting_style="all_valid")
 
 @dataclass(frozen=True)
 class ClaimedDataset:
+    """`held_since` is a moment before the lease began, by this process's monotonic clock."""
+
     id: int
     fence: int
     attempt: int
+    held_since: float
     dataset: Dataset
 
     @property
@@ -35,12 +39,13 @@ class ClaimedDataset:
 
 
 def claim(session: Session, dataset_id: int, owner: str, seconds: float) -> ClaimedDataset | None:
+    held_since = time.monotonic()
     waits = Dataset.state == DatasetState.INDEXING
     dataset = leases.claim_idle(session, Dataset, Dataset.id == dataset_id, waits, owner, seconds)
     if dataset is None:
         return None
     session.refresh(dataset)
-    return ClaimedDataset(dataset.id, dataset.fence, dataset.attempt, dataset)
+    return ClaimedDataset(dataset.id, dataset.fence, dataset.attempt, held_since, dataset)
 
 
 def renew(session: Session, claimed: ClaimedDataset, seconds: float) -> None:
@@ -140,4 +145,17 @@ def put_back(session: Session, claimed: ClaimedDataset, reason: str, max_attempt
         return
     dataset = leases.lock_owned(session, Dataset, Dataset.id, claimed.id, claimed.fence)
     leases.release(dataset)
-    dataset.rung_at = None
+    # What was at fault is given the time that a lost message is given.
+    dataset.rung_at = clock_now
+    events.record(
+        session,
+        "dataset.requeued",
+        dataset_id=dataset.id,
+        attempt=dataset.attempt,
+        reason=reason,
+    )
+
+
+def give_back(session: Session, claimed: ClaimedDataset) -> None:
+    """The worker is shutting down: the indexing waits for another one, and was no attempt."""
+    leases.give_back(leases.lock_owned(session, Dataset, Dataset.id, claimed.id, claimed.fence))

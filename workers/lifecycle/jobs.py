@@ -2,8 +2,11 @@
 
 import hashlib
 import hmac
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -27,15 +30,21 @@ from service.core.tables import (
 from workers.lifecycle import leases
 
 Rows = npt.NDArray[np.int64]
+Row = TypeVar("Row")
+ROWS_A_CHECK = 10_000
 
 
 @dataclass(frozen=True)
 class ClaimedJob:
-    """A job that this worker owns, with the rows that say what to do. They are read-only here."""
+    """A job that this worker owns, with the rows that say what to do. They are read-only here.
+
+    `held_since` is a moment before the lease began, by this process's monotonic clock.
+    """
 
     id: UUID
     fence: int
     attempt: int
+    held_since: float
     job: Job
     model: Model
     parent: ModelVersion
@@ -86,6 +95,7 @@ def claim(session: Session, job_id: UUID, owner: str, seconds: float) -> Claimed
         events.record_job(session, "job.cancelled", job)
         return None
     job.move_to(JobState.RUNNING)
+    held_since = time.monotonic()
     leases.take(job, owner, seconds)
     job.phase, job.progress, job.metrics = JobPhase.LOADING, 0.0, []
     job.started_at = job.heartbeat_at = clock_now
@@ -97,6 +107,7 @@ def claim(session: Session, job_id: UUID, owner: str, seconds: float) -> Claimed
         id=job.id,
         fence=job.fence,
         attempt=job.attempt,
+        held_since=held_since,
         job=job,
         model=job.model,
         parent=parent,
@@ -123,23 +134,35 @@ def begin_requests(session: Session, dataset_id: int, *, after: int, upto: int) 
         request.move_to(RequestState.PROCESSING)
 
 
-def read_forget_set(session: Session, claimed: ClaimedJob) -> ForgetSet:
-    """What the job forgets, and what no training may read. Sample IDs go no further than here."""
+def read_forget_set(
+    session: Session, claimed: ClaimedJob, check: Callable[[], None] = lambda: None
+) -> ForgetSet:
+    """What the job forgets, and what no training may read. Sample IDs go no further than here.
+
+    There may be millions of them. `check` is called on the way, and ends it by raising.
+    """
     job, dataset_id = claimed.job, claimed.dataset.id
     seal = hmac.new(job.commitment_salt, digestmod=hashlib.sha256)
 
-    def rows() -> Any:
-        for sample_id, row in clock.forget_set(
-            session, dataset_id, after=job.parent_tv, upto=job.tv
-        ):
+    def sealed(stamped: Iterator[tuple[str, int]]) -> Iterator[int]:
+        for sample_id, row in stamped:
             encoded = sample_id.encode()
             seal.update(len(encoded).to_bytes(4, "little") + encoded)
             yield row
 
-    forgotten = np.fromiter(rows(), dtype=np.int64)
+    with closing(clock.forget_set(session, dataset_id, after=job.parent_tv, upto=job.tv)) as rows:
+        forgotten = np.fromiter(sealed(checked(rows, check)), dtype=np.int64)
     now = clock.read(session, dataset_id)
-    excluded = np.fromiter(clock.excluded_rows(session, dataset_id, upto=now), dtype=np.int64)
+    with closing(clock.excluded_rows(session, dataset_id, upto=now)) as positions:
+        excluded = np.fromiter(checked(positions, check), dtype=np.int64)
     return ForgetSet(np.sort(forgotten), np.sort(excluded), now, seal.hexdigest())
+
+
+def checked(rows: Iterator[Row], check: Callable[[], None]) -> Iterator[Row]:
+    for number, row in enumerate(rows):
+        if number % ROWS_A_CHECK == 0:
+            check()
+        yield row
 
 
 @dataclass(frozen=True)
@@ -186,10 +209,9 @@ def put_back(session: Session, claimed: ClaimedJob, reason: str, max_attempts: i
 def give_back(session: Session, claimed: ClaimedJob) -> None:
     """The worker is shutting down: queue the job again, and do not count the attempt."""
     job = lock(session, claimed)
-    job.attempt -= 1
-    leases.release(job)
+    leases.give_back(job)
     job.move_to(JobState.QUEUED)
-    job.phase, job.progress, job.metrics, job.rung_at = None, 0.0, [], None
+    job.phase, job.progress, job.metrics = None, 0.0, []
     events.record_job(session, "job.requeued", job, reason="The worker was shut down.")
 
 

@@ -78,3 +78,10 @@ def lock_owned(
 
 def release(row: Leased) -> None:
     row.lease_owner, row.lease_until = None, None
+
+
+def give_back(row: Leased) -> None:
+    """Let go of what is owned and locked, as if it had not been tried: it is due at once."""
+    release(row)
+    row.attempt -= 1
+    row.rung_at = None

@@ -1,10 +1,12 @@
 """The validation of a registered model, from the worker's side."""
 
+import time
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from service.core import completion, events
+from service.core.db import clock_now
 from service.core.tables import Dataset, Model, ModelState
 from workers.lifecycle import leases
 from workers.lifecycle.publishing import first_version
@@ -13,20 +15,24 @@ from workers.plan import Written
 
 @dataclass(frozen=True)
 class ClaimedModel:
+    """`held_since` is a moment before the lease began, by this process's monotonic clock."""
+
     id: int
     fence: int
     attempt: int
+    held_since: float
     model: Model
     dataset: Dataset
 
 
 def claim(session: Session, model_id: int, owner: str, seconds: float) -> ClaimedModel | None:
+    held_since = time.monotonic()
     waits = Model.state == ModelState.VALIDATING
     model = leases.claim_idle(session, Model, Model.id == model_id, waits, owner, seconds)
     if model is None:
         return None
     session.refresh(model)
-    return ClaimedModel(model.id, model.fence, model.attempt, model, model.dataset)
+    return ClaimedModel(model.id, model.fence, model.attempt, held_since, model, model.dataset)
 
 
 def renew(session: Session, claimed: ClaimedModel, seconds: float) -> None:
@@ -69,4 +75,18 @@ def put_back(session: Session, claimed: ClaimedModel, reason: str, max_attempts:
         return
     model = leases.lock_owned(session, Model, Model.id, claimed.id, claimed.fence)
     leases.release(model)
-    model.rung_at = None
+    # What was at fault is given the time that a lost message is given.
+    model.rung_at = clock_now
+    events.record(
+        session,
+        "model.requeued",
+        dataset_id=model.dataset_id,
+        model_id=model.id,
+        attempt=model.attempt,
+        reason=reason,
+    )
+
+
+def give_back(session: Session, claimed: ClaimedModel) -> None:
+    """The worker is shutting down: the validation waits for another one, and was no attempt."""
+    leases.give_back(leases.lock_owned(session, Model, Model.id, claimed.id, claimed.fence))

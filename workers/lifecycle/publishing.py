@@ -54,6 +54,8 @@ def publish(session: Session, claimed: ClaimedJob, outcome: Unlearned) -> ModelV
         audit=outcome.audit,
     )
     session.add(version)
+    # The version's files say it too, and are destroyed one day; the evidence must outlive them.
+    job.commitment = outcome.commitment
     session.flush()
     if good:
         close_published(session, job, version)

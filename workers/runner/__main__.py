@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from workers.plan import OUTCOME, PLAN, Outcome, Plan, ProgressLine, Refused, UnlearnPlan
+from workers.plan import OUTCOME, PLAN, Ending, Failed, Plan, ProgressLine, Refused, UnlearnPlan
 from workers.runner.progress import ProgressPipe
 
 PR_SET_PDEATHSIG = 1
@@ -27,6 +27,7 @@ def die_with(parent: int) -> None:
 def main(work_dir: Path) -> None:
     # torch is imported here and not above: the supervisor's death must be noticed before.
     from service.core.settings import Settings
+    from workers.data.locations import trouble
     from workers.runner.refusals import REFUSALS
     from workers.runner.unlearn import unlearn
     from workers.runner.validate import validate
@@ -36,20 +37,28 @@ def main(work_dir: Path) -> None:
     text = (work_dir / PLAN).read_text(encoding="utf-8")
     plan: Plan = TypeAdapter[Plan](Plan).validate_json(text)
     settings = Settings()
-    outcome: Outcome
+    ending: Ending
     try:
         if isinstance(plan, UnlearnPlan):
-            outcome = unlearn(plan, work_dir, settings, pipe.tell)
+            ending = unlearn(plan, work_dir, settings, pipe.tell)
         else:
-            outcome = validate(plan, work_dir, settings, pipe.tell)
+            ending = validate(plan, work_dir, settings, pipe.tell)
     except REFUSALS as error:
         traceback.print_exc()
-        outcome = Refused(reason=str(error))
+        ending = Refused(reason=str(error))
+    except OSError as error:
+        traceback.print_exc()
+        ending = Failed(reason=trouble(error))
     partial = work_dir / f"{OUTCOME}.partial"
-    partial.write_text(outcome.model_dump_json(), encoding="utf-8")
+    partial.write_text(ending.model_dump_json(), encoding="utf-8")
     partial.rename(work_dir / OUTCOME)
 
 
 if __name__ == "__main__":
     die_with(int(sys.argv[2]))
     main(Path(sys.argv[1]))
+    # The outcome is written. What native libraries do while an interpreter ends, such as aborting
+    # over a thread that still runs, must not turn it into a crash.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

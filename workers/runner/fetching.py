@@ -1,32 +1,42 @@
 """Bringing a registered model's files here."""
 
 from pathlib import Path
+from typing import Any
 
 import fsspec
 
 from workers.artifacts import TAKEN_OVER, WEIGHTS, ArtifactError
+from workers.data.locations import FILES_AT_FAULT, URL_AT_FAULT, fault
 
 
 def fetch_model(uri: str, target: Path) -> None:
     """Copy weights and configuration from an fsspec URL. Nothing else is fetched.
 
     Raises:
-        ArtifactError: the location cannot be read, or holds no `model.safetensors`.
+        ArtifactError: the location is not one that can be read, or holds no `model.safetensors`.
+        OSError: the storage failed; it may answer another time.
     """
     try:
         filesystem, root = fsspec.core.url_to_fs(uri)
-        if not filesystem.isdir(root):
+        if not _is_directory(filesystem, root):
             raise ArtifactError(f"{uri} is no directory.")
-        found = filesystem.find(root)
+        for path in filesystem.find(root):
+            name = path.removeprefix(root.rstrip("/") + "/")
+            wanted = name == WEIGHTS or Path(name).suffix in TAKEN_OVER
+            if wanted and not any(part.startswith(".") for part in Path(name).parts):
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                filesystem.get_file(path, str(target / name))
     except ArtifactError:
         raise
-    except (OSError, ValueError, ImportError) as error:
-        raise ArtifactError(f"{uri} cannot be read: {error}") from error
-    for path in found:
-        name = path.removeprefix(root.rstrip("/") + "/")
-        wanted = name == WEIGHTS or Path(name).suffix in TAKEN_OVER
-        if wanted and not any(part.startswith(".") for part in Path(name).parts):
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            filesystem.get_file(path, str(target / name))
+    except (*FILES_AT_FAULT, *URL_AT_FAULT) as error:
+        raise ArtifactError(fault(uri, error)) from error
     if not (target / WEIGHTS).is_file():
         raise ArtifactError(f"{uri} holds no {WEIGHTS}.")
+
+
+def _is_directory(filesystem: Any, path: str) -> bool:
+    # `isdir` would take a storage that is away for a place that is not there.
+    try:
+        return bool(filesystem.info(path)["type"] == "directory")
+    except FileNotFoundError:
+        return False

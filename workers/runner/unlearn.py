@@ -151,6 +151,7 @@ def write(
     (plan.staging / CARD).write_text(card, encoding="utf-8")
     return UnlearnedOutcome(
         written=seal(plan.staging),
+        commitment=lineage.commitment,
         audit=measured,
         passed=verdict.passed,
         reasons=list(verdict.reasons),

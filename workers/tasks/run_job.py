@@ -9,13 +9,17 @@ from service.core.messages import RunJob
 from service.core.tables import JobPhase
 from workers import context, supervision
 from workers.app import app
+from workers.data.locations import trouble
+from workers.keeper import CancelledError, Keeper, ShutdownError
 from workers.lifecycle import jobs, publishing
 from workers.lifecycle.jobs import Beat, ClaimedJob, ForgetSet
 from workers.lifecycle.leases import LeaseLostError
+from workers.lifecycle.publishing import LineageError
 from workers.plan import FORGOTTEN, Lineage, Outcome, Refused, Unlearned, UnlearnPlan
-from workers.progress import RunProgress
-from workers.supervision import CancelledError, RunFailedError, ShutdownError
+from workers.progress import SHARES, RunProgress
+from workers.supervision import RunFailedError
 from workers.tasks.planning import architecture_of, data_plan_of
+from workers.tasks.recording import record, take
 from workers.workspace import Workspace, workspace
 
 log = structlog.get_logger(__name__)
@@ -30,20 +34,20 @@ def run_job(body: dict[str, Any]) -> None:
     """
     job_id = RunJob.model_validate(body).job_id
     settings = context.settings()
-    with context.database().unit_of_work() as session:
-        claimed = jobs.claim(session, job_id, context.owner(), settings.lease_seconds)
+    claimed = take(
+        lambda session: jobs.claim(session, job_id, context.owner(), settings.lease_seconds)
+    )
     if claimed is None:
         return
     with structlog.contextvars.bound_contextvars(job_id=str(job_id), fence=claimed.fence):
         log.info("job started", model=claimed.model.name, tv=claimed.job.tv)
         try:
-            with workspace(settings, f"job-{job_id}.{claimed.fence}") as space:
-                attempt(claimed, space)
+            attempt(claimed)
         except LeaseLostError as error:
             log.warning("the job is not ours any more", reason=str(error))
 
 
-def attempt(claimed: ClaimedJob, space: Workspace) -> None:
+def attempt(claimed: ClaimedJob) -> None:
     """One attempt, whatever it comes to.
 
     Raises:
@@ -56,31 +60,38 @@ def attempt(claimed: ClaimedJob, space: Workspace) -> None:
         with database.unit_of_work() as session:
             return jobs.heartbeat(session, claimed, beat, settings.lease_seconds)
 
-    try:
-        plan = prepare(claimed, space)
-        outcome = supervision.run(plan, space.path, settings, heartbeat)
-    except (RunFailedError, OSError) as error:
-        log.warning("attempt failed", reason=type(error).__name__)
-        reason = str(error) if isinstance(error, RunFailedError) else f"{error.strerror}."
-        with database.unit_of_work() as session:
-            jobs.put_back(session, claimed, reason, settings.max_attempts)
-    except CancelledError:
-        with database.unit_of_work() as session:
-            jobs.cancel(session, claimed)
-    except ShutdownError:
-        with database.unit_of_work() as session:
-            jobs.give_back(session, claimed)
-    else:
-        conclude(claimed, space, outcome)
+    # The reading of millions of rows counts as work, as does the ending of a run.
+    with Keeper(heartbeat, settings.lease_seconds, claimed.held_since) as lease:
+        try:
+            with workspace(settings, f"job-{claimed.id}.{claimed.fence}") as space:
+                plan = prepare(claimed, space, lease)
+                outcome = supervision.run(plan, space.path, settings, lease)
+                conclude(claimed, space, outcome, lease)
+        except (RunFailedError, LineageError, OSError) as error:
+            log.warning("attempt failed", reason=type(error).__name__)
+            reason = trouble(error) if isinstance(error, OSError) else str(error)
+            record(
+                lease,
+                lambda session: jobs.put_back(session, claimed, reason, settings.max_attempts),
+            )
+        except CancelledError:
+            record(lease, lambda session: jobs.cancel(session, claimed))
+        except ShutdownError:
+            record(lease, lambda session: jobs.give_back(session, claimed))
 
 
-def prepare(claimed: ClaimedJob, space: Workspace) -> UnlearnPlan:
-    """Write the forget set to the scratch space, and say what is to be done with it."""
-    with context.database().unit_of_work() as session:
-        forget_set = jobs.read_forget_set(session, claimed)
+def prepare(claimed: ClaimedJob, space: Workspace, lease: Keeper) -> UnlearnPlan:
+    """Write the forget set to the scratch space, and say what is to be done with it.
+
+    Raises:
+        LeaseLostError, CancelledError, ShutdownError: see `Keeper.check`.
+    """
+    with context.bulk_database().unit_of_work() as session:
+        forget_set = jobs.read_forget_set(session, claimed, lease.check)
     plan = plan_of(claimed, forget_set, space)
-    np.save(space.path / FORGOTTEN, forget_set.forgotten)
-    np.save(space.path / plan.excluded, forget_set.excluded)
+    for name, rows in {FORGOTTEN: forget_set.forgotten, plan.excluded: forget_set.excluded}.items():
+        np.save(space.path / name, rows)
+        lease.check()
     return plan
 
 
@@ -111,21 +122,24 @@ def plan_of(claimed: ClaimedJob, forget_set: ForgetSet, space: Workspace) -> Unl
     )
 
 
-def conclude(claimed: ClaimedJob, space: Workspace, outcome: Outcome) -> None:
-    """Publish what was made, or record why nothing was."""
-    settings, database = context.settings(), context.database()
+def conclude(claimed: ClaimedJob, space: Workspace, outcome: Outcome, lease: Keeper) -> None:
+    """Publish what was made, or record why nothing was.
+
+    Raises:
+        OSError: the storage is full or away.
+        LineageError: somebody published in between; another attempt begins from that version.
+        LeaseLostError: the job went to somebody else meanwhile.
+    """
+    settings = context.settings()
     if isinstance(outcome, Refused):
         log.warning("job refused", reason=outcome.reason)
-        with database.unit_of_work() as session:
-            jobs.fail(session, claimed, outcome.reason)
+        record(lease, lambda session: jobs.fail(session, claimed, outcome.reason))
         return
     if not isinstance(outcome, Unlearned):
         raise TypeError(f"An unlearning run came back as {outcome.kind}.")
-    with database.unit_of_work() as session:
-        beat = Beat(JobPhase.PUBLISHING, 0.97, None)
-        jobs.heartbeat(session, claimed, beat, settings.lease_seconds)
+    beat = Beat(JobPhase.PUBLISHING, 1 - SHARES[JobPhase.PUBLISHING], None)
+    record(lease, lambda session: jobs.heartbeat(session, claimed, beat, settings.lease_seconds))
     # The files come first: a row without files would be a lie, files without a row are litter.
     context.store().publish(space.staging, claimed.model.name, outcome.written.digest)
-    with database.unit_of_work() as session:
-        version = publishing.publish(session, claimed, outcome)
+    version = record(lease, lambda session: publishing.publish(session, claimed, outcome))
     log.info("job ended", version=version.number, state=version.state, digest=version.digest)

@@ -8,13 +8,16 @@ from service.core.messages import ValidateModel
 from service.core.policy import Policy
 from workers import context, supervision
 from workers.app import app
+from workers.data.locations import trouble
+from workers.keeper import Keeper, ShutdownError
 from workers.lifecycle import models
 from workers.lifecycle.leases import LeaseLostError
 from workers.lifecycle.models import ClaimedModel
 from workers.plan import Outcome, Refused, Validated, ValidatePlan
 from workers.progress import RunProgress
-from workers.supervision import RunFailedError, ShutdownError
+from workers.supervision import RunFailedError
 from workers.tasks.planning import architecture_of, data_plan_of
+from workers.tasks.recording import record, take
 from workers.workspace import Workspace, workspace
 
 log = structlog.get_logger(__name__)
@@ -25,22 +28,23 @@ def validate_model(body: dict[str, Any]) -> None:
     """Run one batch through a registered model; it becomes ready, or invalid with a reason."""
     model_id = ValidateModel.model_validate(body).model_id
     settings = context.settings()
-    with context.database().unit_of_work() as session:
-        claimed = models.claim(session, model_id, context.owner(), settings.lease_seconds)
+    claimed = take(
+        lambda session: models.claim(session, model_id, context.owner(), settings.lease_seconds)
+    )
     if claimed is None:
         return
     try:
-        if claimed.attempt > settings.max_attempts:
-            with context.database().unit_of_work() as session:
-                models.refuse(session, claimed, "Its validation was cut short too often.")
-            return
-        with workspace(settings, f"model-{model_id}.{claimed.fence}") as space:
-            attempt(claimed, space)
+        attempt(claimed)
     except LeaseLostError as error:
         log.warning("the model is not ours any more", model_id=model_id, reason=str(error))
 
 
-def attempt(claimed: ClaimedModel, space: Workspace) -> None:
+def attempt(claimed: ClaimedModel) -> None:
+    """One attempt, whatever it comes to.
+
+    Raises:
+        LeaseLostError: the model went to somebody else meanwhile; nothing was recorded.
+    """
     settings, database = context.settings(), context.database()
 
     def heartbeat(_progress: RunProgress) -> bool:
@@ -48,14 +52,24 @@ def attempt(claimed: ClaimedModel, space: Workspace) -> None:
             models.renew(session, claimed, settings.lease_seconds)
         return False
 
-    try:
-        outcome = supervision.run(plan_of(claimed, space), space.path, settings, heartbeat)
-    except (RunFailedError, ShutdownError) as error:
-        log.warning("validation failed", model=claimed.model.name, reason=str(error))
-        with database.unit_of_work() as session:
-            models.put_back(session, claimed, str(error), settings.max_attempts)
-    else:
-        conclude(claimed, space, outcome)
+    with Keeper(heartbeat, settings.lease_seconds, claimed.held_since) as lease:
+        if claimed.attempt > settings.max_attempts:
+            reason = "Its validation was cut short too often."
+            record(lease, lambda session: models.refuse(session, claimed, reason))
+            return
+        try:
+            with workspace(settings, f"model-{claimed.id}.{claimed.fence}") as space:
+                outcome = supervision.run(plan_of(claimed, space), space.path, settings, lease)
+                conclude(claimed, space, outcome, lease)
+        except (RunFailedError, OSError) as error:
+            reason = trouble(error) if isinstance(error, OSError) else str(error)
+            log.warning("validation failed", model=claimed.model.name, reason=reason)
+            record(
+                lease,
+                lambda session: models.put_back(session, claimed, reason, settings.max_attempts),
+            )
+        except ShutdownError:
+            record(lease, lambda session: models.give_back(session, claimed))
 
 
 def plan_of(claimed: ClaimedModel, space: Workspace) -> ValidatePlan:
@@ -74,16 +88,19 @@ def plan_of(claimed: ClaimedModel, space: Workspace) -> ValidatePlan:
     )
 
 
-def conclude(claimed: ClaimedModel, space: Workspace, outcome: Outcome) -> None:
-    database = context.database()
+def conclude(claimed: ClaimedModel, space: Workspace, outcome: Outcome, lease: Keeper) -> None:
+    """Make version 1 of what was imported, or record why there is none.
+
+    Raises:
+        OSError: the storage is full or away.
+        LeaseLostError: the model went to somebody else meanwhile.
+    """
     if isinstance(outcome, Refused):
         log.warning("model refused", model=claimed.model.name, reason=outcome.reason)
-        with database.unit_of_work() as session:
-            models.refuse(session, claimed, outcome.reason)
+        record(lease, lambda session: models.refuse(session, claimed, outcome.reason))
         return
     if not isinstance(outcome, Validated):
         raise TypeError(f"A validation came back as {outcome.kind}.")
     context.store().publish(space.staging, claimed.model.name, outcome.written.digest)
-    with database.unit_of_work() as session:
-        models.accept(session, claimed, outcome.written)
+    record(lease, lambda session: models.accept(session, claimed, outcome.written))
     log.info("model ready", model=claimed.model.name, digest=outcome.written.digest)

@@ -68,6 +68,26 @@ def test_a_version_that_passed_is_published_and_completes_the_requests(
     assert (request_1.state, request_1.unlearned) == ("completed", True)
 
 
+@pytest.mark.parametrize("reasons", [[], ["It agrees too little."]])
+def test_the_job_keeps_the_commitment_to_what_its_version_forgot(
+    database: Database,
+    session: Session,
+    job: Job,
+    claim: Claim,
+    publish: Publish,
+    reasons: list[str],
+) -> None:
+    claimed = claim(job)
+    with database.unit_of_work() as other:
+        commitment = jobs.read_forget_set(other, claimed).commitment
+
+    outcome = factories.unlearned(*reasons).model_copy(update={"commitment": commitment})
+    publish(claimed, outcome)
+
+    session.refresh(job)
+    assert job.commitment == commitment
+
+
 def test_publishing_is_told_in_the_history_without_any_sample(
     session: Session, job: Job, claim: Claim, publish: Publish
 ) -> None:

@@ -1,6 +1,7 @@
 """Making plans, and doing them."""
 
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from service.core.settings import Settings
 from workers import supervision
 from workers.data.arrays import ArraySpec
 from workers.data.index import read_holdout, read_ids
+from workers.keeper import Heartbeat, Keeper
 from workers.plan import DataFile, DataPlan, Outcome, Plan, Refused
 from workers.progress import RunProgress
 
@@ -45,7 +47,13 @@ def run(plan: Plan, settings: Settings, work: Path) -> Outcome:
     if plan.staging.exists():
         shutil.rmtree(plan.staging)
     plan.staging.mkdir()
-    return supervision.run(plan, work, settings, lambda _progress: False)
+    return supervise(plan, work, settings, lambda _progress: False)
+
+
+def supervise(plan: Plan, work: Path, settings: Settings, heartbeat: Heartbeat) -> Outcome:
+    """Do a plan under a lease that is fresh now."""
+    with Keeper(heartbeat, settings.lease_seconds, time.monotonic()) as lease:
+        return supervision.run(plan, work, settings, lease)
 
 
 def refusal(plan: Plan, settings: Settings, work: Path) -> str:
@@ -54,7 +62,7 @@ def refusal(plan: Plan, settings: Settings, work: Path) -> str:
     return outcome.reason
 
 
-def heard(into: list[RunProgress]) -> supervision.Heartbeat:
+def heard(into: list[RunProgress]) -> Heartbeat:
     def hear(progress: RunProgress) -> bool:
         into.append(progress)
         return False

@@ -65,6 +65,7 @@ def test_a_version_is_reproducible_from_its_unlearning_json(
     assert isinstance(first, Unlearned)
     told = json.loads((unlearning.staging / "unlearning.json").read_text(encoding="utf-8"))
     assert told["device"]["threads"] == 1
+    assert first.commitment == told["forgotten"]["commitment"]
     again = unlearning.model_copy(
         update={
             "method": told["method"]["name"],

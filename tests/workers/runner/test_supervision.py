@@ -1,17 +1,21 @@
 """A run is ended for certain, however it misbehaves."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from service.core.settings import Settings
-from workers import supervision
+from tests.workers.runner.plans import supervise
+from workers import keeper, supervision
+from workers.keeper import CancelledError, Heartbeat, ShutdownError
 from workers.lifecycle.leases import LeaseLostError
 from workers.plan import Validated, ValidatePlan
 from workers.progress import RunProgress
-from workers.supervision import CancelledError, RunFailedError, ShutdownError
+from workers.supervision import RunFailedError
 
 
 @pytest.fixture(autouse=True)
@@ -46,13 +50,21 @@ def test_a_crash_is_told_by_its_signal(
     validation: ValidatePlan, quick: Settings, work: Path
 ) -> None:
     with pytest.raises(RunFailedError, match="ended by SIGSEGV"):
-        supervision.run(made_by(validation, "crash"), work, quick, lambda _p: False)
+        supervise(made_by(validation, "crash"), work, quick, lambda _p: False)
 
 
 def test_what_a_model_prints_does_not_reach_the_supervisors_pipe(
     validation: ValidatePlan, quick: Settings, work: Path
 ) -> None:
-    outcome = supervision.run(made_by(validation, "chatty"), work, quick, lambda _p: False)
+    outcome = supervise(made_by(validation, "chatty"), work, quick, lambda _p: False)
+
+    assert isinstance(outcome, Validated)
+
+
+def test_what_crashes_after_the_outcome_is_written_does_not_spoil_it(
+    validation: ValidatePlan, quick: Settings, work: Path
+) -> None:
+    outcome = supervise(made_by(validation, "crash_at_exit"), work, quick, lambda _p: False)
 
     assert isinstance(outcome, Validated)
 
@@ -63,7 +75,7 @@ def test_a_run_that_hangs_is_ended_at_the_limit(
     limited = quick.model_copy(update={"job_time_limit_seconds": 3})
 
     with pytest.raises(RunFailedError, match="limit of 3 seconds"):
-        supervision.run(made_by(validation, "hang"), work, limited, lambda _p: False)
+        supervise(made_by(validation, "hang"), work, limited, lambda _p: False)
 
     assert runs_left(work) == []
 
@@ -77,7 +89,7 @@ def test_a_cancelled_run_is_gone_even_if_it_ignores_sigterm(
         return time.monotonic() - started > 2
 
     with pytest.raises(CancelledError):
-        supervision.run(made_by(validation, "hang"), work, quick, cancel_soon)
+        supervise(made_by(validation, "hang"), work, quick, cancel_soon)
 
     assert runs_left(work) == []
 
@@ -87,7 +99,7 @@ def test_a_lost_lease_ends_the_run(validation: ValidatePlan, quick: Settings, wo
         raise LeaseLostError("The lease passed to another worker.")
 
     with pytest.raises(LeaseLostError):
-        supervision.run(made_by(validation, "hang"), work, quick, lose)
+        supervise(made_by(validation, "hang"), work, quick, lose)
 
     assert runs_left(work) == []
 
@@ -100,10 +112,52 @@ def test_a_database_that_is_silent_for_as_long_as_the_lease_ends_the_run(
 
     started = time.monotonic()
     with pytest.raises(LeaseLostError, match="silent"):
-        supervision.run(made_by(validation, "hang"), work, quick, fail)
+        supervise(made_by(validation, "hang"), work, quick, fail)
 
     # Before the lease is over, or another worker could have begun meanwhile.
     assert time.monotonic() - started < quick.lease_seconds + supervision.GRACE_SECONDS + 1
+    assert runs_left(work) == []
+
+
+@pytest.fixture
+def stuck() -> Iterator[Heartbeat]:
+    """A heartbeat that does not come back, as where another session locks the row."""
+    let_go = Event()
+
+    def block(_progress: RunProgress) -> bool:
+        let_go.wait()
+        return False
+
+    yield block
+    let_go.set()
+
+
+def test_a_heartbeat_that_blocks_holds_up_neither_the_fuse_nor_the_kill(
+    validation: ValidatePlan,
+    quick: Settings,
+    work: Path,
+    stuck: Heartbeat,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # There is no time for good manners: the lease would be over before.
+    monkeypatch.setattr(supervision, "GRACE_SECONDS", 60)
+    started = time.monotonic()
+
+    with pytest.raises(LeaseLostError, match="silent"):
+        supervise(made_by(validation, "hang"), work, quick, stuck)
+
+    assert time.monotonic() - started < quick.lease_seconds + keeper.LAST_BEAT_SECONDS
+    assert runs_left(work) == []
+
+
+def test_a_heartbeat_that_blocks_does_not_hold_up_the_limit(
+    validation: ValidatePlan, quick: Settings, work: Path, stuck: Heartbeat
+) -> None:
+    limited = quick.model_copy(update={"job_time_limit_seconds": 2, "lease_seconds": 4})
+
+    with pytest.raises(RunFailedError, match="limit of 2 seconds"):
+        supervise(made_by(validation, "hang"), work, limited, stuck)
+
     assert runs_left(work) == []
 
 
@@ -114,9 +168,9 @@ def test_a_worker_that_is_told_to_stop_ends_its_run(
         def is_set(self) -> bool:
             return True
 
-    monkeypatch.setattr(supervision, "stopping", Told())
+    monkeypatch.setattr(keeper, "stopping", Told())
 
     with pytest.raises(ShutdownError):
-        supervision.run(made_by(validation, "hang"), work, quick, lambda _p: False)
+        supervise(made_by(validation, "hang"), work, quick, lambda _p: False)
 
     assert runs_left(work) == []

@@ -1,0 +1,55 @@
+"""A worker's short transactions do not wait for ever; its long ones may."""
+
+import time
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from service.core.db import Database
+
+
+@pytest.fixture
+def impatient(database_url: str) -> Database:
+    return Database(database_url, pool_size=1, patience=1)
+
+
+def test_a_statement_that_takes_too_long_is_given_up(impatient: Database) -> None:
+    started = time.monotonic()
+
+    with impatient.unit_of_work() as session, pytest.raises(OperationalError, match="timeout"):
+        session.execute(text("SELECT pg_sleep(20)"))
+
+    assert 0.9 < time.monotonic() - started < 10
+    impatient.dispose()
+
+
+def test_a_lock_that_somebody_keeps_is_given_up_before(
+    impatient: Database, database: Database
+) -> None:
+    with database.engine.connect() as holder:
+        holder.execute(text("LOCK TABLE jobs"))
+        with impatient.unit_of_work() as session, pytest.raises(OperationalError, match="lock"):
+            session.execute(text("LOCK TABLE jobs"))
+        holder.rollback()
+    impatient.dispose()
+
+
+def test_a_server_that_is_gone_without_a_word_is_noticed(impatient: Database) -> None:
+    with impatient.unit_of_work() as session:
+        connection = session.connection().connection.driver_connection
+        assert connection is not None
+        given = connection.info.get_parameters()
+    impatient.dispose()
+
+    assert given["tcp_user_timeout"] == "1000"
+    assert (given["keepalives_idle"], given["keepalives_interval"]) == ("1", "1")
+
+
+def test_without_a_patience_nothing_is_given_up(database: Database) -> None:
+    with database.unit_of_work() as session:
+        limits = [
+            session.scalar(text(f"SHOW {name}")) for name in ("statement_timeout", "lock_timeout")
+        ]
+
+    assert limits == ["0", "0"]

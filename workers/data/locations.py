@@ -1,0 +1,28 @@
+"""What the reading of a URL may fail of: for good, or until the storage answers again."""
+
+import pyarrow as pa
+
+# Somebody has to mend the files or the rights: another attempt would end alike. Any other OSError
+# may be a storage that is slow or away for a while.
+FILES_AT_FAULT = (
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+    pa.ArrowInvalid,
+    pa.ArrowNotImplementedError,
+)
+# A URL that is none, or one whose driver is not installed here.
+URL_AT_FAULT = (ValueError, ImportError)
+
+
+def fault(uri: str, error: Exception) -> str:
+    """A sentence for whoever has to mend it."""
+    if isinstance(error, PermissionError):
+        return f"The worker has no permission to read {uri}: an operator must grant it."
+    return f"{uri} cannot be read: {error}"
+
+
+def trouble(error: OSError) -> str:
+    """A sentence about a storage that failed. It names no file: a name may hold a sample's ID."""
+    return f"A file could not be read or written: {error.strerror or type(error).__name__}."

@@ -1,0 +1,50 @@
+"""What a task tells the database at its two ends: that it begins, and what it came to."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.orm import Session
+
+from workers import context
+from workers.keeper import MAY_PASS, Keeper
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+PAUSE_SECONDS = 1.0
+# Whoever holds a lock for longer than this, or a statement that takes longer, is stuck.
+PATIENCE_SECONDS = 600.0
+
+
+def take(claim: Callable[[Session], T | None]) -> T | None:
+    """What `claim` gets; None also where the database is away or busy: the bell rings again."""
+    try:
+        with context.database().unit_of_work() as session:
+            return claim(session)
+    except MAY_PASS as error:
+        log.warning("nothing claimed", error=type(error).__name__)
+        return None
+
+
+def record(lease: Keeper, act: Callable[[Session], T]) -> T:
+    """One transaction, begun anew while the database is away or busy and the lease is kept.
+
+    Hours of work may hang on it. Where a commit's answer was lost, the next try finds that the
+    work is over.
+
+    Raises:
+        LeaseLostError: another worker has the work, or it is over.
+    """
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            with context.database().unit_of_work() as session:
+                return act(session)
+        except MAY_PASS as error:
+            log.warning("outcome not stored yet", error=type(error).__name__)
+            if time.monotonic() > until:
+                raise
+        lease.check_lease()
+        time.sleep(PAUSE_SECONDS)
