@@ -164,13 +164,18 @@ def policies(session: Session, dataset: Dataset) -> list[Policy]:
     return [Policy.model_validate(policy) for policy in session.scalars(query)]
 
 
-def models_given_up(session: Session, request: DeletionRequest) -> list[Model]:
-    """The models whose last job failed the request, locked."""
+def lock_models(session: Session, dataset_id: int) -> list[Model]:
+    """All models of a dataset as they are now, locked in one order by everybody.
+
+    The condition is on what never changes: one on `failed_tv` would be tested against a snapshot
+    that is older than the lock, and would miss the model whose job fails at this moment.
+    """
     query = (
         select(Model)
-        .where(Model.dataset_id == request.dataset_id, Model.failed_tv >= request.tv)
+        .where(Model.dataset_id == dataset_id)
         .order_by(Model.id)
         .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     )
     return list(session.scalars(query))
 
