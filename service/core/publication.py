@@ -14,9 +14,12 @@ CHAMPION = "champion"
 
 
 def lock_model(session: Session, model_id: int) -> Model:
-    """The model's row, locked: versions of one model are numbered and published one by one."""
+    """The model's row as it is now, locked: its versions are numbered and published one by one.
+
+    A session that saw the row before it waited for the lock would else go by what it saw then.
+    """
     query = select(Model).where(Model.id == model_id).with_for_update(key_share=True)
-    return session.scalars(query).one()
+    return session.scalars(query.execution_options(populate_existing=True)).one()
 
 
 def promote(session: Session, model: Model, version: ModelVersion) -> None:
