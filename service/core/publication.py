@@ -36,11 +36,15 @@ def promote(session: Session, model: Model, version: ModelVersion) -> None:
     version.move_to(VersionState.PUBLISHED)
     version.published_at = clock_now
     point(session, model, CHAMPION, version)
-    # What a job ended on beyond this version is to be unlearned from the new head.
-    model.held_tv = model.failed_tv
     session.flush()
-    for left in waiting_for_review(session, model):
+    overtaken = waiting_for_review(session, model)
+    for left in overtaken:
         refuse(session, left, f"Version {version.number} was published instead.")
+    # What they would have answered beyond this version is to be unlearned from the new head,
+    # together with what later jobs were given up on.
+    if any(left.tv > version.tv for left in overtaken):
+        model.failed_tv = 0
+    model.held_tv = model.failed_tv
     facts: dict[str, Any] = {"version": version.number, "digest": version.digest, "tv": version.tv}
     events.record(session, "version.published", model_id=model.id, job_id=version.job_id, **facts)
     events.record(session, "alias.moved", model_id=model.id, alias=CHAMPION, **facts)
