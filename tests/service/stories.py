@@ -14,7 +14,8 @@ from service.core.tables import (
     VersionState,
 )
 from service.deletion_requests import service as deletion_requests
-from service.dispatcher.service import make_jobs
+from service.dispatcher import queries
+from service.dispatcher.service import make_job
 from service.registry import review
 from tests import factories
 from workers.lifecycle import jobs, publishing
@@ -60,7 +61,8 @@ class Story:
         factories.accept(self.session, [f"s-{len(self.requests())}"], self.dataset.name)
 
     def queue(self) -> None:
-        make_jobs(self.session)
+        if self.model.id in queries.models_behind(self.session):
+            make_job(self.session, self.model.id)
 
     def claim(self) -> None:
         job = self.live_job()

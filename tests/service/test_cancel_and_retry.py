@@ -57,8 +57,7 @@ def test_what_another_live_request_names_stays_deleted_and_is_its_own_from_then_
     heir = client.get(f"/v1/deletion-requests/{second['id']}").json()
     assert (heir["counts"]["staged"], heir["counts"]["already_deleted"]) == (1, 0)
     # The heir is served by the next job as if it had come first.
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
     job_id = session.scalars(select(Job.id).where(Job.model_id == model.id)).one()
     with database.unit_of_work() as opened:
         claimed = jobs.claim(opened, job_id, "test", 60)
@@ -72,8 +71,7 @@ def test_a_request_that_a_job_has_claimed_cannot_be_cancelled(
 ) -> None:
     factories.model(session, factories.dataset(session))
     accepted = post(client, "s-1")
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
     job_id = session.scalars(select(Job.id)).one()
     with database.unit_of_work() as opened:
         assert jobs.claim(opened, job_id, "test", 60) is not None
@@ -92,8 +90,7 @@ def test_a_model_whose_only_request_was_cancelled_gets_no_job(
     accepted = post(client, "s-1")
     client.post(f"/v1/deletion-requests/{accepted['id']}:cancel")
 
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
 
     assert session.scalars(select(Job)).all() == []
 
@@ -105,21 +102,18 @@ def test_a_failed_request_is_tried_again_and_only_a_failed_one(
     accepted = post(client, "s-1")
     path = f"/v1/deletion-requests/{accepted['id']}"
     assert client.post(f"{path}:retry").status_code == 409
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
     with database.unit_of_work() as opened:
         attempts.fail(opened, opened.scalars(select(Job)).one(), "It went wrong.")
     failed = client.get(path).json()
     assert (failed["status"], failed["jobs"][0]["reason"]) == ("failed", "It went wrong.")
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
     assert len(session.scalars(select(Job)).all()) == 1
 
     retried = client.post(f"{path}:retry")
 
     assert (retried.status_code, retried.json()["status"]) == (202, "processing")
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
     session.rollback()
     states = {job.state for job in session.scalars(select(Job).where(Job.model_id == model.id))}
     assert states == {JobState.FAILED, JobState.QUEUED}

@@ -41,8 +41,7 @@ def status(client: TestClient, accepted: dict[str, Any]) -> str:
 
 
 def finish_a_job(database: Database, *, passed: bool) -> None:
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
     with database.unit_of_work() as opened:
         job_id = opened.scalars(select(Job.id).where(Job.state == "queued")).one()
         claimed = jobs.claim(opened, job_id, "test", 60)
@@ -64,8 +63,7 @@ def test_a_version_below_the_gate_waits_and_nothing_else_changes(
     assert (request["status"], request["jobs"][0]["state"]) == ("processing", "needs_review")
     assert request["versions"] == []
 
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
     assert len(client.get("/v1/jobs").json()["items"]) == 1
 
 
@@ -106,8 +104,7 @@ def test_a_version_is_not_approved_while_a_job_builds_on_the_present_one(
 ) -> None:
     assert waiting["status"] == "staged"
     post(client, "s-2")
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
 
     refused = client.post("/v1/models/cnn/versions/2:approve")
 
@@ -160,8 +157,7 @@ def test_a_refused_version_fails_no_request_that_a_job_is_at_work_on(
     client: TestClient, waiting: dict[str, Any], database: Database
 ) -> None:
     post(client, "s-2")
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
 
     client.post("/v1/models/cnn/versions/2:reject")
 

@@ -38,8 +38,7 @@ def test_a_retry_that_waits_for_the_failure_starts_another_job(
     session.rollback()
     model = session.scalars(select(Model)).one()
     assert (model.held_tv, model.failed_tv) == (0, 0)
-    with database.unit_of_work() as other:
-        make_jobs(other)
+    make_jobs(database)
     states = session.scalars(select(Job.state).order_by(Job.created_at)).all()
     assert states == ["failed", "queued"]
 
