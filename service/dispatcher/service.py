@@ -18,7 +18,7 @@ from service.core.storage import LocalStore
 from service.core.tables import Job, JobState
 from service.dispatcher import queries
 from service.dispatcher.retention import destroy_old_versions
-from service.dispatcher.steps import each
+from service.dispatcher.steps import each, survived
 
 log = structlog.get_logger(__name__)
 
@@ -26,24 +26,23 @@ log = structlog.get_logger(__name__)
 def sweep(database: Database, app: Celery, settings: Settings) -> int:
     """Do what is due once; returns how many messages went out.
 
+    Each step is tried, whatever became of the one before: none of them needs another to succeed.
     What was marked as rung and then not sent, because the broker is away or this process dies, is
     due again after `ring_again_seconds`. No row is locked while the broker is spoken to.
     """
     take_back(database, settings)
     settle(database)
     make_jobs(database)
-    with database.unit_of_work() as session:
-        messages = due(session, timedelta(seconds=settings.ring_again_seconds))
-    for message in messages:
-        send(app, message)
-    with database.unit_of_work() as session:
-        destroy_old_versions(session, LocalStore(settings.storage_dir))
-    return len(messages)
+    sent = 0
+    with survived("ring"):
+        sent = ring(database, app, settings)
+    destroy_old_versions(database, LocalStore(settings.storage_dir))
+    return sent
 
 
 def take_back(database: Database, settings: Settings) -> None:
     """Queue again, or give up, the jobs whose worker has been silent for longer than its lease."""
-    each(database, queries.lapsed_jobs, partial(take_back_job, settings=settings))
+    each(database, "take back", queries.lapsed_jobs, partial(take_back_job, settings=settings))
 
 
 def take_back_job(session: Session, job_id: UUID, settings: Settings) -> None:
@@ -57,12 +56,12 @@ def take_back_job(session: Session, job_id: UUID, settings: Settings) -> None:
 
 def settle(database: Database) -> None:
     """Complete the requests that no model is behind any more."""
-    each(database, queries.datasets_to_settle, completion.settle)
+    each(database, "settle", queries.datasets_to_settle, completion.settle)
 
 
 def make_jobs(database: Database) -> None:
     """One job for each model that is behind its dataset's clock."""
-    each(database, queries.models_behind, make_job)
+    each(database, "make", queries.models_behind, make_job)
 
 
 def make_job(session: Session, model_id: int) -> None:
@@ -90,6 +89,15 @@ def make_job(session: Session, model_id: int) -> None:
         return
     events.record(session, "job.queued", model_id=model.id, job_id=made, tv=tv)
     log.info("job made", job_id=str(made), model=model.name, tv=tv)
+
+
+def ring(database: Database, app: Celery, settings: Settings) -> int:
+    """Tell the workers what is due; returns how many messages went out."""
+    with database.unit_of_work() as session:
+        messages = due(session, timedelta(seconds=settings.ring_again_seconds))
+    for message in messages:
+        send(app, message)
+    return len(messages)
 
 
 def due(session: Session, again: timedelta) -> list[Message]:

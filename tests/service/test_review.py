@@ -91,8 +91,7 @@ def test_a_rejected_version_loses_its_files_and_fails_its_requests(
     rejected = client.post("/v1/models/cnn/versions/2:reject")
 
     assert (rejected.status_code, rejected.json()["state"]) == (200, "rejected")
-    with database.unit_of_work() as opened:
-        destroy_old_versions(opened, LocalStore(settings.storage_dir))
+    destroy_old_versions(database, LocalStore(settings.storage_dir))
     assert not folder.exists()
     gone = client.get("/v1/models/cnn/versions/2/files/manifest.json")
     assert (gone.status_code, gone.json()["type"]) == (410, "/problems/gone")
@@ -181,8 +180,7 @@ def test_superseded_versions_are_destroyed_after_their_retention_and_not_before(
         with database.unit_of_work() as opened:
             old = opened.scalars(select(ModelVersion).where(ModelVersion.number == 1)).one()
             old.superseded_at = clock_now - timedelta(days=days)
-        with database.unit_of_work() as opened:
-            destroy_old_versions(opened, store)
+        destroy_old_versions(database, store)
         session.rollback()
         first, second = session.scalars(select(ModelVersion).order_by(ModelVersion.number))
         session.refresh(first)
@@ -202,8 +200,7 @@ def test_a_storage_that_is_not_the_right_one_destroys_nothing(
     assert waiting["tv"] == 1
     client.post("/v1/models/cnn/versions/2:reject")
 
-    with database.unit_of_work() as opened:
-        destroy_old_versions(opened, LocalStore(tmp_path / "elsewhere"))
+    destroy_old_versions(database, LocalStore(tmp_path / "elsewhere"))
 
     with database.unit_of_work() as opened:
         rejected = opened.scalars(select(ModelVersion).where(ModelVersion.number == 2)).one()
