@@ -1,5 +1,6 @@
 """Destroying superseded versions: they still hold what later ones have forgotten."""
 
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -16,6 +17,9 @@ log = structlog.get_logger(__name__)
 
 # A sweep destroys this many at the most, so that it stays short.
 AT_ONCE = 10
+# What failed is tried again after this long: a storage that is away for an hour is logged sixty
+# times for each of its versions, and not at each sweep.
+PAUSE = timedelta(minutes=1)
 SECONDS_A_DAY = 86_400
 
 
@@ -29,15 +33,21 @@ def past_retention() -> ColumnElement[bool]:
         ModelVersion.superseded_at <= clock_now - kept,
     )
     rejected = ModelVersion.state == VersionState.REJECTED
-    return and_(or_(superseded, rejected), ModelVersion.destroyed_at.is_(None))
+    tried = ModelVersion.destroy_tried_at
+    return and_(
+        or_(superseded, rejected),
+        ModelVersion.destroyed_at.is_(None),
+        or_(tried.is_(None), tried < clock_now - PAUSE),
+    )
 
 
 def versions_to_destroy(session: Session) -> list[int]:
+    """Those that could not be destroyed before go behind the others."""
     query = (
         select(ModelVersion.id)
         .join(ModelVersion.model)
         .where(past_retention())
-        .order_by(ModelVersion.id)
+        .order_by(ModelVersion.destroy_tried_at.nulls_first(), ModelVersion.id)
         .limit(AT_ONCE)
     )
     return list(session.scalars(query))
@@ -56,7 +66,7 @@ def lock_to_destroy(session: Session, version_id: int) -> ModelVersion | None:
 
 
 def destroy_old_versions(database: Database, store: LocalStore) -> None:
-    """Remove the files, and say so. What fails half-way is removed by the next sweep."""
+    """Remove the files, and say so. What fails half-way is removed by a later sweep."""
     each(database, "destroy", versions_to_destroy, partial(destroy_version, store=store))
 
 
@@ -74,6 +84,7 @@ def destroy_version(session: Session, version_id: int, store: LocalStore) -> Non
             version=version.number,
             reason=str(error),
         )
+        version.destroy_tried_at = clock_now
         return
     reason = "retention" if version.state == VersionState.SUPERSEDED else "rejected"
     if version.state == VersionState.SUPERSEDED:

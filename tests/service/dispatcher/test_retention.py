@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from service.core.db import Database, clock_now
 from service.core.storage import MANIFEST, LocalStore, StorageError
 from service.core.tables import Dataset, Event, Model, ModelVersion, VersionState
-from service.dispatcher.retention import destroy_old_versions
+from service.dispatcher.retention import AT_ONCE, PAUSE, destroy_old_versions
 from tests import factories
 
 
@@ -101,3 +101,28 @@ def test_whatever_goes_wrong_with_one_version_the_others_are_destroyed(
     destroy_old_versions(database, store)
 
     assert states(session, versions) == ["superseded", "destroyed"]
+
+
+def test_versions_that_cannot_be_destroyed_hold_up_no_other_models(
+    database: Database, session: Session, digits: Dataset, store: LocalStore
+) -> None:
+    """There are as many of them as a sweep destroys, and they are the older ones."""
+    model, lost = with_old_versions(session, digits, "lost", AT_ONCE)
+    other, (old,) = with_old_versions(session, digits, "other", 1)
+    folder = written(store, other, old)
+
+    for _sweep in range(2):
+        destroy_old_versions(database, store)
+
+    assert states(session, lost) == ["superseded"] * AT_ONCE
+    assert (states(session, [old]), folder.exists()) == (["destroyed"], False)
+    # Once their storage is back they go too, the one that waits longest first, and not too soon.
+    for version in lost:
+        written(store, model, version)
+    destroy_old_versions(database, store)
+    assert states(session, lost) == ["superseded"] * AT_ONCE
+    for version in lost[1:]:
+        version.destroy_tried_at = clock_now - PAUSE * 1.1
+    session.commit()
+    destroy_old_versions(database, store)
+    assert states(session, lost) == ["superseded"] + ["destroyed"] * (AT_ONCE - 1)
