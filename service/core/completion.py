@@ -27,6 +27,7 @@ OPEN = (
     RequestState.PARTIALLY_COMPLETED,
     RequestState.FAILED,
 )
+GIVEN_UP = (RequestState.PARTIALLY_COMPLETED, RequestState.FAILED)
 NO_MODEL = (
     "No model is trained on this dataset: the samples are excluded from every later training, "
     "and there was nothing to unlearn."
@@ -47,6 +48,9 @@ class Standing:
 
     def answers(self, tv: int) -> bool:
         return self.reached >= tv
+
+    def serves(self, tv: int) -> bool:
+        return self.reached < tv <= self.coming
 
     def fails(self, tv: int) -> bool:
         return max(self.reached, self.coming) < tv <= self.failed
@@ -78,6 +82,11 @@ def outcome(tv: int, models: list[Standing]) -> RequestState | None:
     if not all(ok or model.fails(tv) for ok, model in zip(done, models, strict=True)):
         return None
     return RequestState.PARTIALLY_COMPLETED if any(done) else RequestState.FAILED
+
+
+def served(tv: int, models: list[Standing]) -> bool:
+    """Whether a job or a version in review is to answer a request with this clock."""
+    return any(model.serves(tv) for model in models)
 
 
 def give_up(session: Session, model: Model, tv: int) -> None:
@@ -117,6 +126,9 @@ def settle(session: Session, dataset_id: int) -> None:
     )
     for request in requests:
         target = outcome(request.tv, models)
+        if target is None and request.state in GIVEN_UP and served(request.tv, models):
+            request.move_to(RequestState.PROCESSING)
+            continue
         if target == RequestState.COMPLETED and models:
             request.unlearned = request.staged > 0
             request.detail = None if request.unlearned else request.detail

@@ -88,6 +88,8 @@ def make_job(session: Session, model_id: int) -> None:
     if made is None:
         return
     events.record(session, "job.queued", model_id=model.id, job_id=made, tv=tv)
+    # What earlier jobs failed is this one's now, and reads so.
+    completion.settle(session, model.dataset_id)
     log.info("job made", job_id=str(made), model=model.name, tv=tv)
 
 

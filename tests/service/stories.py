@@ -1,5 +1,7 @@
 """What happens to one model and its requests, told in short steps that commit nothing."""
 
+from typing import Any
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -57,11 +59,24 @@ class Story:
         )
         return list(self.session.scalars(query.order_by(ModelVersion.number)))
 
+    def is_behind(self) -> bool:
+        return self.model.id in queries.models_behind(self.session)
+
+    def position(self) -> tuple[Any, ...]:
+        """All that what comes next depends on."""
+        job = self.live_job()
+        return (
+            (self.model.held_tv, self.model.failed_tv, factories.head(self.session, self.model).tv),
+            tuple(version.tv for version in self.waiting()),
+            job and (job.tv, job.state),
+            tuple((request.tv, request.state) for request in self.requests()),
+        )
+
     def ask(self) -> None:
         factories.accept(self.session, [f"s-{len(self.requests())}"], self.dataset.name)
 
     def queue(self) -> None:
-        if self.model.id in queries.models_behind(self.session):
+        if self.is_behind():
             make_job(self.session, self.model.id)
 
     def claim(self) -> None:

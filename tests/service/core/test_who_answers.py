@@ -83,3 +83,107 @@ def test_what_an_overtaken_version_answered_is_not_given_up_with_a_later_job(sto
     story.tell("queue, claim, publish")
 
     assert story.states() == ["completed", "completed", "completed"]
+
+
+def test_a_failed_request_is_being_processed_once_a_later_one_starts_a_job(story: Story) -> None:
+    story.tell("ask, queue, claim, fail, ask")
+    assert story.states() == ["failed", "staged"]
+
+    story.tell("queue")
+
+    assert story.states() == ["processing", "staged"]
+    story.tell("withdraw 2")  # Only a claim makes it too late for this.
+    assert story.states() == ["processing", "cancelled"]
+
+
+@pytest.fixture
+def two(session: Session) -> list[Story]:
+    """Two models of one dataset."""
+    digits = factories.dataset(session)
+    return [Story(session, digits, factories.model(session, digits, name)) for name in "ab"]
+
+
+def test_a_request_waits_for_the_job_that_is_queued_for_it_at_the_other_model(
+    two: list[Story],
+) -> None:
+    one, other = two
+    one.tell("ask, queue, claim, fail")
+    other.tell("queue, claim, fail")
+    assert one.states() == ["failed"]
+
+    one.tell("ask, queue")
+    other.tell("queue")
+    one.tell("claim, publish")
+    assert one.states() == ["processing", "processing"]
+
+    other.tell("claim, fail")
+    assert one.states() == ["partially_completed", "partially_completed"]
+    other.tell("retry 1, queue")
+    assert one.states() == ["processing", "processing"]
+    other.tell("claim, publish")
+    assert one.states() == ["completed", "completed"]
+
+
+def possible(story: Story) -> list[str]:
+    """Every step that the life cycles allow now."""
+    job, waiting = story.live_job(), [version.number for version in story.waiting()]
+    steps = [f"refuse {number}" for number in waiting]
+    if job is None:
+        steps += [f"approve {number}" for number in waiting]
+        steps += ["queue"] if story.is_behind() else []
+    elif job.state == "queued":
+        steps += ["claim"]
+    else:
+        steps += ["publish", "hold", "fail", "stop", "requeue"]
+    for number, request in enumerate(story.requests(), start=1):
+        steps += [f"withdraw {number}"] if request.state == "staged" else []
+        steps += [f"retry {number}"] if request.state == "failed" else []
+    return steps + (["ask"] if len(story.requests()) < 3 else [])
+
+
+def complain(story: Story) -> str | None:
+    """What is wrong with how the requests read, by what there is to answer them."""
+    session = story.session
+    reached = factories.head(session, story.model).tv
+    job, waiting = story.live_job(), [version.tv for version in story.waiting()]
+    coming = max([0, *waiting, *([job.tv] if job else [])])
+    for request in story.requests():
+        tv, state = request.tv, request.state
+        if state == "cancelled":
+            continue
+        if (state == "completed") != (reached >= tv):
+            return f"{tv} is {state}, and the head has {reached}"
+        if state == "failed" and coming >= tv:
+            return f"{tv} has failed, and something is still to answer it"
+        moves = reached >= tv or coming >= tv or job is not None or story.is_behind()
+        if state in ("staged", "processing") and not moves:
+            return f"{tv} is {state}, and nothing moves it"
+    return None
+
+
+def test_no_course_of_events_leaves_a_request_failed_that_is_served_or_waiting_for_nothing(
+    story: Story,
+) -> None:
+    """All courses of up to seven steps from a version in review, each position once."""
+    story.tell(ONE)
+    seen: dict[object, int] = {}
+    wrong: list[str] = []
+
+    def walk(course: str, left: int) -> None:
+        complaint = complain(story)
+        if complaint:
+            wrong.append(f"{course}: {complaint}")
+        position = story.position()
+        if complaint or left == 0 or seen.get(position, 0) >= left:
+            return
+        seen[position] = left
+        for step in possible(story):
+            with story.session.begin_nested() as fork:
+                story.tell(step)
+                walk(f"{course}, {step}", left - 1)
+                fork.rollback()
+
+    walk(ONE, 7)
+
+    assert wrong == []
+    assert len(seen) > 100
