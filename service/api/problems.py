@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
@@ -16,6 +16,9 @@ from service.core.errors import ConflictError, DomainError, InvalidError, NotFou
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+# What PostgreSQL says while a standby takes over: the server is read-only still, or it ended the
+# session. (The whole class 57P is about servers that stop, or are not up yet.)
+FAILOVER = ("25006", "25P03", "57P")
 
 log = structlog.get_logger(__name__)
 
@@ -173,6 +176,18 @@ def refuse_for_now(request: Request, error: Exception) -> JSONResponse:
     )
 
 
+def refuse_if_failing_over(request: Request, error: Exception) -> JSONResponse:
+    """For a kind of error that is a failover's sometimes, and a fault of ours else.
+
+    Raises:
+        InternalError: the one that was given, if it is a fault.
+    """
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    if not state.startswith(FAILOVER):
+        raise error
+    return refuse_for_now(request, error)
+
+
 def admit_fault(request: Request, error: Exception) -> JSONResponse:
     # Starlette raises the error again after this answer, and the server logs it.
     log.error("unhandled error", path=request.url.path, error=type(error).__name__)
@@ -190,5 +205,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, refuse_body)
     app.add_exception_handler(HTTPException, refuse_http)
     app.add_exception_handler(OperationalError, refuse_for_now)
+    app.add_exception_handler(InterfaceError, refuse_for_now)
+    app.add_exception_handler(InternalError, refuse_if_failing_over)
     app.add_exception_handler(PoolTimeoutError, refuse_for_now)
     app.add_exception_handler(Exception, admit_fault)

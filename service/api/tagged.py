@@ -15,11 +15,16 @@ def etag_of(resource: BaseModel) -> str:
 def tagged(
     request: Request, resource: BaseModel, *, headers: dict[str, str] | None = None
 ) -> Response:
-    """The resource with its tag, or 304 where `If-None-Match` names what the caller has."""
+    """The resource with its tag, or 304 where `If-None-Match` names what the caller has.
+
+    Tags are compared weakly (RFC 9110, 13.1.2): a proxy that compresses may have marked ours as
+    `W/"..."`.
+    """
     body = resource.model_dump_json().encode()
     tag = etag_of(resource)
     sent = {"ETag": tag, **(headers or {})}
-    known = [part.strip() for part in request.headers.get("if-none-match", "").split(",")]
+    given = request.headers.get("if-none-match", "").split(",")
+    known = [part.strip().removeprefix("W/") for part in given]
     if tag in known or "*" in known:
         return Response(status_code=304, headers=sent)
     return Response(body, media_type=JSON, headers=sent)

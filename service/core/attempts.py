@@ -33,9 +33,7 @@ def fail(session: Session, job: Job, reason: str) -> None:
 def give_up(session: Session, job: Job, reason: str) -> None:
     """What failing and being cancelled have in common: the model makes no further try by itself."""
     close(job, reason)
-    model = publication.lock_model(session, job.model_id)
-    model.held_tv = model.failed_tv = job.tv
-    completion.settle(session, model.dataset_id)
+    completion.give_up(session, publication.lock_model(session, job.model_id), job.tv)
 
 
 def close(job: Job, reason: str | None) -> None:

@@ -122,7 +122,8 @@ def _stamp_or_mark(session: Session, request: DeletionRequest, keys: dict[str, A
             attempt.rollback()
 
 
-# The oldest other request that names a sample inherits it.
+# The oldest other request that names a sample inherits it. What it said of having nothing to delete
+# is then not true any more.
 HAND_OVER = text(
     """
     WITH heir AS (
@@ -147,7 +148,8 @@ HAND_OVER = text(
     )
     UPDATE deletion_requests AS r
     SET staged = r.staged + counted.inherited,
-        already_deleted = r.already_deleted - counted.inherited
+        already_deleted = r.already_deleted - counted.inherited,
+        detail = NULL
     FROM counted WHERE r.id = counted.request_id
     """
 )

@@ -1,13 +1,19 @@
-"""When a deletion request is complete: every model of its dataset has caught up with it."""
+"""When a deletion request is complete: every model of its dataset has caught up with it.
+
+And when it has failed: a model was given up on, and nothing that it has left answers the request.
+`Standing` is that rule; whatever gives a model up goes through `give_up`.
+"""
 
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from service.core import clock, events
 from service.core.tables import (
+    LIVE,
     DeletionRequest,
+    Job,
     Model,
     ModelState,
     ModelVersion,
@@ -21,6 +27,7 @@ OPEN = (
     RequestState.PARTIALLY_COMPLETED,
     RequestState.FAILED,
 )
+GIVEN_UP = (RequestState.PARTIALLY_COMPLETED, RequestState.FAILED)
 NO_MODEL = (
     "No model is trained on this dataset: the samples are excluded from every later training, "
     "and there was nothing to unlearn."
@@ -29,31 +36,69 @@ NO_MODEL = (
 
 @dataclass(frozen=True)
 class Standing:
-    """Where one model stands: unlearned up to `reached`, given up on up to `failed`."""
+    """Where one model stands, in readings of the clock.
+
+    It is unlearned up to `reached` and was given up on up to `failed`. Up to `coming`, a live job
+    or a version that waits for review may still answer what was given up before.
+    """
 
     reached: int
     failed: int
+    coming: int = 0
+
+    def answers(self, tv: int) -> bool:
+        return self.reached >= tv
+
+    def serves(self, tv: int) -> bool:
+        return self.reached < tv <= self.coming
+
+    def fails(self, tv: int) -> bool:
+        return max(self.reached, self.coming) < tv <= self.failed
 
 
 def standings(session: Session, dataset_id: int) -> list[Standing]:
-    published = ModelVersion.state == VersionState.PUBLISHED
+    waiting, published = aliased(ModelVersion), ModelVersion.state == VersionState.PUBLISHED
+    in_review = select(func.max(waiting.tv)).where(
+        waiting.model_id == Model.id, waiting.state == VersionState.STAGING
+    )
+    at_work = select(func.max(Job.tv)).where(Job.model_id == Model.id, Job.state.in_(LIVE))
+    coming = func.greatest(in_review.scalar_subquery(), at_work.scalar_subquery())
     # A model that is still being validated will start from the clock it was registered with.
+    reached = func.coalesce(ModelVersion.tv, Model.registered_tv)
     query = (
-        select(func.coalesce(ModelVersion.tv, Model.registered_tv), Model.failed_tv)
+        select(reached, Model.failed_tv, func.coalesce(coming, 0))
+        .select_from(Model)
         .outerjoin(ModelVersion, (ModelVersion.model_id == Model.id) & published)
         .where(Model.dataset_id == dataset_id, Model.state != ModelState.INVALID)
     )
-    return [Standing(reached, failed) for reached, failed in session.execute(query)]
+    return [Standing(*row) for row in session.execute(query)]
 
 
 def outcome(tv: int, models: list[Standing]) -> RequestState | None:
     """What a request with this clock has come to, or None while a model is still on its way."""
-    done = [model.reached >= tv for model in models]
+    done = [model.answers(tv) for model in models]
     if all(done):
         return RequestState.COMPLETED
-    if not all(ok or model.failed >= tv for ok, model in zip(done, models, strict=True)):
+    if not all(ok or model.fails(tv) for ok, model in zip(done, models, strict=True)):
         return None
     return RequestState.PARTIALLY_COMPLETED if any(done) else RequestState.FAILED
+
+
+def served(tv: int, models: list[Standing]) -> bool:
+    """Whether a job or a version in review is to answer a request with this clock."""
+    return any(model.serves(tv) for model in models)
+
+
+def give_up(session: Session, model: Model, tv: int) -> None:
+    """Make no further try by itself up to this clock: what nothing answers any more has failed.
+
+    The model's row must be locked. Whatever ends a job or a waiting version without publishing it
+    calls this once that is over. So what a model is held back up to, it was given up on or has a
+    version in review for, and no request waits for nothing.
+    """
+    model.failed_tv = max(model.failed_tv, tv)
+    model.held_tv = max(model.held_tv, model.failed_tv)
+    settle(session, model.dataset_id)
 
 
 def settle(session: Session, dataset_id: int) -> None:
@@ -81,6 +126,9 @@ def settle(session: Session, dataset_id: int) -> None:
     )
     for request in requests:
         target = outcome(request.tv, models)
+        if target is None and request.state in GIVEN_UP and served(request.tv, models):
+            request.move_to(RequestState.PROCESSING)
+            continue
         if target == RequestState.COMPLETED and models:
             request.unlearned = request.staged > 0
             request.detail = None if request.unlearned else request.detail

@@ -14,9 +14,12 @@ CHAMPION = "champion"
 
 
 def lock_model(session: Session, model_id: int) -> Model:
-    """The model's row, locked: versions of one model are numbered and published one by one."""
+    """The model's row as it is now, locked: its versions are numbered and published one by one.
+
+    A session that saw the row before it waited for the lock would else go by what it saw then.
+    """
     query = select(Model).where(Model.id == model_id).with_for_update(key_share=True)
-    return session.scalars(query).one()
+    return session.scalars(query.execution_options(populate_existing=True)).one()
 
 
 def promote(session: Session, model: Model, version: ModelVersion) -> None:
@@ -33,11 +36,15 @@ def promote(session: Session, model: Model, version: ModelVersion) -> None:
     version.move_to(VersionState.PUBLISHED)
     version.published_at = clock_now
     point(session, model, CHAMPION, version)
-    # What a job ended on beyond this version is to be unlearned from the new head.
-    model.held_tv = model.failed_tv
     session.flush()
-    for left in waiting_for_review(session, model):
+    overtaken = waiting_for_review(session, model)
+    for left in overtaken:
         refuse(session, left, f"Version {version.number} was published instead.")
+    # What they would have answered beyond this version is to be unlearned from the new head,
+    # together with what later jobs were given up on.
+    if any(left.tv > version.tv for left in overtaken):
+        model.failed_tv = 0
+    model.held_tv = model.failed_tv
     facts: dict[str, Any] = {"version": version.number, "digest": version.digest, "tv": version.tv}
     events.record(session, "version.published", model_id=model.id, job_id=version.job_id, **facts)
     events.record(session, "alias.moved", model_id=model.id, alias=CHAMPION, **facts)

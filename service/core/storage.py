@@ -58,14 +58,18 @@ class LocalStore:
         it is the wrong one, and the files lie on, elsewhere.
 
         Raises:
-            StorageError: there is no version of this model here.
+            StorageError: there is no version of this model here, or the files cannot be removed.
         """
-        if not (self.root / "models" / model).is_dir():
-            raise StorageError(f"{self.root} holds no version of {model}: is it mounted here?")
         directory = self.directory(model, digest)
-        (directory / MANIFEST).unlink(missing_ok=True)
-        if directory.exists():
-            shutil.rmtree(directory)
+        try:
+            if not directory.parent.is_dir():
+                raise StorageError(f"{self.root} holds no version of {model}: is it mounted here?")
+            (directory / MANIFEST).unlink(missing_ok=True)
+            if directory.exists():
+                shutil.rmtree(directory)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise StorageError(f"{directory} cannot be removed: {reason}.") from error
 
 
 def make_flushed(path: Path) -> None:

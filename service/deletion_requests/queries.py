@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, text, true, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, joinedload
 
@@ -113,12 +113,18 @@ def page(
     return list(session.scalars(query))
 
 
+def is_served(request: DeletionRequest) -> ColumnElement[bool]:
+    """Its clock alone does not tell: later jobs pass over the reading of a cancelled request."""
+    return false() if request.state == RequestState.CANCELLED else true()
+
+
 def jobs_of(request: DeletionRequest) -> Select[Job]:
-    """The jobs whose forget set holds this request's samples."""
+    """The jobs whose forget set holds this request's samples: none, once it is cancelled."""
     return (
         select(Job)
         .join(Model, Model.id == Job.model_id)
         .where(
+            is_served(request),
             Model.dataset_id == request.dataset_id,
             Job.parent_tv < request.tv,
             Job.tv >= request.tv,
@@ -139,13 +145,14 @@ def jobs(session: Session, request: DeletionRequest) -> list[tuple[Job, int | No
 
 
 def answering_versions(session: Session, request: DeletionRequest) -> list[ModelVersion]:
-    """Of each model, the first version that has unlearned the request."""
+    """Of each model, the first version that has unlearned the request, unless it is cancelled."""
     kept = (VersionState.PUBLISHED, VersionState.SUPERSEDED, VersionState.DESTROYED)
     query = (
         select(ModelVersion)
         .join(ModelVersion.model)
         .options(joinedload(ModelVersion.model))
         .where(
+            is_served(request),
             Model.dataset_id == request.dataset_id,
             ModelVersion.tv >= request.tv,
             ModelVersion.state.in_(kept),
@@ -164,13 +171,18 @@ def policies(session: Session, dataset: Dataset) -> list[Policy]:
     return [Policy.model_validate(policy) for policy in session.scalars(query)]
 
 
-def models_given_up(session: Session, request: DeletionRequest) -> list[Model]:
-    """The models whose last job failed the request, locked."""
+def lock_models(session: Session, dataset_id: int) -> list[Model]:
+    """All models of a dataset as they are now, locked in one order by everybody.
+
+    The condition is on what never changes: one on `failed_tv` would be tested against a snapshot
+    that is older than the lock, and would miss the model whose job fails at this moment.
+    """
     query = (
         select(Model)
-        .where(Model.dataset_id == request.dataset_id, Model.failed_tv >= request.tv)
+        .where(Model.dataset_id == dataset_id)
         .order_by(Model.id)
         .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     )
     return list(session.scalars(query))
 

@@ -141,7 +141,7 @@ def retry(session: Session, request_id: UUID) -> DeletionRequest:
         IllegalMoveError: the request did not fail.
     """
     # Models are locked before datasets everywhere, so that nobody waits in a circle.
-    models = queries.models_given_up(session, find(session, request_id))
+    models = queries.lock_models(session, find(session, request_id).dataset_id)
     request = lock(session, request_id)
     if request.state not in (RequestState.FAILED, RequestState.PARTIALLY_COMPLETED):
         raise IllegalMoveError(
@@ -150,6 +150,7 @@ def retry(session: Session, request_id: UUID) -> DeletionRequest:
         )
     request.move_to(RequestState.PROCESSING)
     for model in models:
-        model.held_tv = model.failed_tv = 0
+        if model.failed_tv >= request.tv:
+            model.held_tv = model.failed_tv = 0
     events.record(session, "request.retried", dataset_id=request.dataset_id, request_id=request.id)
     return request

@@ -4,8 +4,6 @@ from threading import Event
 
 import structlog
 from celery import Celery
-from kombu.exceptions import OperationalError as BrokerError
-from sqlalchemy.exc import DBAPIError
 
 from service.core.db import Database
 from service.core.settings import Settings
@@ -15,13 +13,9 @@ log = structlog.get_logger(__name__)
 
 
 def run(database: Database, app: Celery, settings: Settings, stop: Event) -> None:
-    """Sweep until `stop` is set. A server that is away is waited for."""
+    """Sweep until `stop` is set. No failure of a step ends this: the next sweep tries it again."""
     log.info("dispatcher started", interval=settings.dispatch_interval_seconds)
     while not stop.is_set():
-        try:
-            sweep(database, app, settings)
-        except (BrokerError, DBAPIError) as error:
-            # Nothing of it is lost: what is due is found again by the next sweep.
-            log.error("sweep cut short", exc_info=error)
+        sweep(database, app, settings)
         stop.wait(settings.dispatch_interval_seconds)
     log.info("dispatcher stopped")

@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 from typing import Any, TypeVar
+from uuid import UUID
 
 from sqlalchemy import Select, and_, exists, func, or_, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from service.core import clock
 from service.core.db import clock_now
@@ -26,7 +27,7 @@ from service.core.tables import (
 Row = TypeVar("Row", bound=Leased)
 
 
-def models_behind(session: Session) -> list[tuple[Model, ModelVersion, int]]:
+def behind() -> Select[Model, ModelVersion, int]:
     """Models that have something to unlearn and no live job, with their head and the clock."""
     batch_window = func.make_interval(
         0, 0, 0, 0, 0, 0, Model.policy["batch_window_seconds"].as_float()
@@ -36,7 +37,7 @@ def models_behind(session: Session) -> list[tuple[Model, ModelVersion, int]]:
         Dataset, ModelVersion, Model
     )
     live = exists().where(Job.model_id == Model.id, Job.state.in_(LIVE)).correlate(Model)
-    query = (
+    return (
         select(Model, ModelVersion, Dataset.tv)
         .join(Dataset, Dataset.id == Model.dataset_id)
         .join(
@@ -53,9 +54,19 @@ def models_behind(session: Session) -> list[tuple[Model, ModelVersion, int]]:
             Dataset.tv > caught_up,
             waiting_since.scalar_subquery() <= clock_now - batch_window,
         )
-        .with_for_update(of=Model, skip_locked=True, key_share=True)
     )
-    return [(model, head, tv) for model, head, tv in session.execute(query)]
+
+
+def models_behind(session: Session) -> list[int]:
+    return list(session.scalars(behind().with_only_columns(Model.id).order_by(Model.id)))
+
+
+def lock_behind(session: Session, model_id: int) -> tuple[Model, ModelVersion, int] | None:
+    """The model, locked, with its head and the clock, if it is still behind and free."""
+    query = behind().where(Model.id == model_id)
+    locked = query.with_for_update(of=Model, skip_locked=True, key_share=True)
+    found = session.execute(locked).one_or_none()
+    return None if found is None else (found[0], found[1], found[2])
 
 
 def datasets_to_settle(session: Session) -> list[int]:
@@ -64,7 +75,7 @@ def datasets_to_settle(session: Session) -> list[int]:
     A request can be accepted in the moment in which its last model becomes invalid: neither side
     then sees the other.
     """
-    behind = (
+    unfinished = (
         exists()
         .where(
             Model.dataset_id == DeletionRequest.dataset_id,
@@ -83,19 +94,22 @@ def datasets_to_settle(session: Session) -> list[int]:
         .correlate(DeletionRequest)
     )
     waiting = DeletionRequest.state.in_((RequestState.STAGED, RequestState.PROCESSING))
-    query = select(DeletionRequest.dataset_id).where(waiting, ~behind).distinct()
-    return list(session.scalars(query))
+    query = select(DeletionRequest.dataset_id).where(waiting, ~unfinished).distinct()
+    return list(session.scalars(query.order_by(DeletionRequest.dataset_id)))
 
 
-def with_lapsed_lease(session: Session) -> list[Job]:
+LAPSED = and_(Job.state == JobState.RUNNING, Job.lease_until < clock_now)
+
+
+def lapsed_jobs(session: Session) -> list[UUID]:
     """Running jobs whose worker has been silent for too long."""
-    query = (
-        select(Job)
-        .options(joinedload(Job.model, innerjoin=True))
-        .where(Job.state == JobState.RUNNING, Job.lease_until < clock_now)
-        .with_for_update(of=Job, skip_locked=True)
-    )
-    return list(session.scalars(query))
+    return list(session.scalars(select(Job.id).where(LAPSED).order_by(Job.lease_until)))
+
+
+def lock_lapsed(session: Session, job_id: UUID) -> Job | None:
+    """The job, locked, if its worker is still silent and no other dispatcher has it."""
+    query = select(Job).where(Job.id == job_id, LAPSED)
+    return session.scalar(query.with_for_update(skip_locked=True))
 
 
 def to_ring(session: Session, table: type[Row], due: Any, again: timedelta) -> list[Row]:

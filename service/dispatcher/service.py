@@ -1,7 +1,9 @@
-"""One sweep: take back, make, ring, destroy."""
+"""One sweep: take back, settle, make, ring, destroy."""
 
 import secrets
 from datetime import timedelta
+from functools import partial
+from uuid import UUID
 
 import structlog
 from celery import Celery
@@ -16,6 +18,7 @@ from service.core.storage import LocalStore
 from service.core.tables import Job, JobState
 from service.dispatcher import queries
 from service.dispatcher.retention import destroy_old_versions
+from service.dispatcher.steps import each, survived
 
 log = structlog.get_logger(__name__)
 
@@ -23,56 +26,80 @@ log = structlog.get_logger(__name__)
 def sweep(database: Database, app: Celery, settings: Settings) -> int:
     """Do what is due once; returns how many messages went out.
 
+    Each step is tried, whatever became of the one before: none of them needs another to succeed.
     What was marked as rung and then not sent, because the broker is away or this process dies, is
     due again after `ring_again_seconds`. No row is locked while the broker is spoken to.
     """
-    with database.unit_of_work() as session:
-        take_back(session, settings)
-    with database.unit_of_work() as session:
-        for dataset_id in queries.datasets_to_settle(session):
-            completion.settle(session, dataset_id)
-    with database.unit_of_work() as session:
-        make_jobs(session)
+    take_back(database, settings)
+    settle(database)
+    make_jobs(database)
+    sent = 0
+    with survived("ring"):
+        sent = ring(database, app, settings)
+    destroy_old_versions(database, LocalStore(settings.storage_dir))
+    return sent
+
+
+def take_back(database: Database, settings: Settings) -> None:
+    """Queue again, or give up, the jobs whose worker has been silent for longer than its lease."""
+    each(database, "take back", queries.lapsed_jobs, partial(take_back_job, settings=settings))
+
+
+def take_back_job(session: Session, job_id: UUID, settings: Settings) -> None:
+    job = queries.lock_lapsed(session, job_id)
+    if job is None:
+        return
+    log.warning("lease lapsed", job_id=str(job.id), attempt=job.attempt, owner=job.lease_owner)
+    reason = "The worker stopped answering."
+    attempts.put_back(session, job, reason, max_attempts=settings.max_attempts)
+
+
+def settle(database: Database) -> None:
+    """Complete the requests that no model is behind any more."""
+    each(database, "settle", queries.datasets_to_settle, completion.settle)
+
+
+def make_jobs(database: Database) -> None:
+    """One job for each model that is behind its dataset's clock."""
+    each(database, "make", queries.models_behind, make_job)
+
+
+def make_job(session: Session, model_id: int) -> None:
+    found = queries.lock_behind(session, model_id)
+    if found is None:
+        return
+    model, head, tv = found
+    made = session.scalar(
+        insert(Job)
+        .values(
+            model_id=model.id,
+            parent_id=head.id,
+            parent_tv=head.tv,
+            tv=tv,
+            seed=secrets.randbits(53),
+            commitment_salt=secrets.token_bytes(32),
+            state=JobState.QUEUED,
+            metrics=[],
+            progress=0.0,
+        )
+        .on_conflict_do_nothing()
+        .returning(Job.id)
+    )
+    if made is None:
+        return
+    events.record(session, "job.queued", model_id=model.id, job_id=made, tv=tv)
+    # What earlier jobs failed is this one's now, and reads so.
+    completion.settle(session, model.dataset_id)
+    log.info("job made", job_id=str(made), model=model.name, tv=tv)
+
+
+def ring(database: Database, app: Celery, settings: Settings) -> int:
+    """Tell the workers what is due; returns how many messages went out."""
     with database.unit_of_work() as session:
         messages = due(session, timedelta(seconds=settings.ring_again_seconds))
     for message in messages:
         send(app, message)
-    with database.unit_of_work() as session:
-        destroy_old_versions(session, LocalStore(settings.storage_dir))
     return len(messages)
-
-
-def take_back(session: Session, settings: Settings) -> None:
-    """Queue again, or give up, the jobs whose worker has been silent for longer than its lease."""
-    for job in queries.with_lapsed_lease(session):
-        log.warning("lease lapsed", job_id=str(job.id), attempt=job.attempt, owner=job.lease_owner)
-        reason = "The worker stopped answering."
-        attempts.put_back(session, job, reason, max_attempts=settings.max_attempts)
-
-
-def make_jobs(session: Session) -> None:
-    """One job for each model that is behind its dataset's clock."""
-    for model, head, tv in queries.models_behind(session):
-        made = session.scalar(
-            insert(Job)
-            .values(
-                model_id=model.id,
-                parent_id=head.id,
-                parent_tv=head.tv,
-                tv=tv,
-                seed=secrets.randbits(53),
-                commitment_salt=secrets.token_bytes(32),
-                state=JobState.QUEUED,
-                metrics=[],
-                progress=0.0,
-            )
-            .on_conflict_do_nothing()
-            .returning(Job.id)
-        )
-        if made is None:
-            continue
-        events.record(session, "job.queued", model_id=model.id, job_id=made, tv=tv)
-        log.info("job made", job_id=str(made), model=model.name, tv=tv)
 
 
 def due(session: Session, again: timedelta) -> list[Message]:

@@ -36,21 +36,15 @@ def approve(session: Session, name: str, number: int) -> tuple[Model, ModelVersi
 def reject(session: Session, name: str, number: int) -> tuple[Model, ModelVersion]:
     """Refuse a version that waits for review.
 
-    The requests that it was to answer have failed, unless a job is at work on them again or a
-    later version that has unlearned them waits as well.
+    The requests that it was to answer have failed, unless a job is at work on them again or
+    another version that has unlearned them waits as well.
 
     Raises:
         IllegalMoveError: it does not wait.
     """
     model, version = lock(session, name, number)
     publication.refuse(session, version, "An operator refused it.")
-    session.flush()
-    later = [
-        left for left in publication.waiting_for_review(session, model) if left.tv >= version.tv
-    ]
-    if not later and not at_work(session, model):
-        model.failed_tv = max(model.failed_tv, version.tv)
-        completion.settle(session, model.dataset_id)
+    completion.give_up(session, model, version.tv)
     return model, version
 
 

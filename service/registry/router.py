@@ -146,7 +146,7 @@ def reject_version(
 ) -> VersionRead:
     """Refuse a version that waits for review. Its files are destroyed.
 
-    Its requests fail, unless a job or a later waiting version answers them as well.
+    Its requests fail, unless a job or another waiting version answers them as well.
     """
     model, version = review.reject(session, name, number)
     return show_version(request, store, model, refreshed(session, version))

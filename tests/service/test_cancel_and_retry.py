@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from service.core import attempts
 from service.core.db import Database
 from service.core.tables import DeletionRequest, Job, JobState, Model, Tombstone
+from service.deletion_requests.service import NOTHING_NEW
 from service.dispatcher.service import make_jobs
 from tests import factories
-from workers.lifecycle import jobs
+from workers.lifecycle import jobs, publishing
 
 
 def post(client: TestClient, *sample_ids: str) -> dict[str, Any]:
@@ -56,9 +57,9 @@ def test_what_another_live_request_names_stays_deleted_and_is_its_own_from_then_
     assert tombstones(session) == {"s-2": second["id"], "s-3": third["id"]}
     heir = client.get(f"/v1/deletion-requests/{second['id']}").json()
     assert (heir["counts"]["staged"], heir["counts"]["already_deleted"]) == (1, 0)
+    assert (second["detail"], heir["detail"]) == (NOTHING_NEW, None)
     # The heir is served by the next job as if it had come first.
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
     job_id = session.scalars(select(Job.id).where(Job.model_id == model.id)).one()
     with database.unit_of_work() as opened:
         claimed = jobs.claim(opened, job_id, "test", 60)
@@ -72,8 +73,7 @@ def test_a_request_that_a_job_has_claimed_cannot_be_cancelled(
 ) -> None:
     factories.model(session, factories.dataset(session))
     accepted = post(client, "s-1")
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
     job_id = session.scalars(select(Job.id)).one()
     with database.unit_of_work() as opened:
         assert jobs.claim(opened, job_id, "test", 60) is not None
@@ -85,6 +85,31 @@ def test_a_request_that_a_job_has_claimed_cannot_be_cancelled(
     assert tombstones(session) == {"s-1": accepted["id"]}
 
 
+def test_a_cancelled_request_shows_nothing_of_what_was_done_for_later_ones(
+    client: TestClient, session: Session, database: Database
+) -> None:
+    """Later jobs pass over its reading of the clock, and have nothing to do with it."""
+    factories.model(session, factories.dataset(session))
+    accepted = post(client, "s-1")
+    client.post(f"/v1/deletion-requests/{accepted['id']}:cancel")
+    later = post(client, "s-2")
+    make_jobs(database)
+    job_id = session.scalars(select(Job.id)).one()
+    with database.unit_of_work() as opened:
+        claimed = jobs.claim(opened, job_id, "test", 60)
+    assert claimed is not None
+    with database.unit_of_work() as opened:
+        publishing.publish(opened, claimed, factories.unlearned())
+
+    shown = client.get(accepted["links"]["self"]).json()
+    events = client.get(accepted["links"]["events"]).json()["items"]
+
+    assert (shown["status"], shown["jobs"], shown["versions"]) == ("cancelled", [], [])
+    assert [event["kind"] for event in events] == ["request.accepted", "request.cancelled"]
+    answered = client.get(later["links"]["self"]).json()
+    assert (len(answered["jobs"]), len(answered["versions"])) == (1, 1)
+
+
 def test_a_model_whose_only_request_was_cancelled_gets_no_job(
     client: TestClient, session: Session, database: Database
 ) -> None:
@@ -92,8 +117,7 @@ def test_a_model_whose_only_request_was_cancelled_gets_no_job(
     accepted = post(client, "s-1")
     client.post(f"/v1/deletion-requests/{accepted['id']}:cancel")
 
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
 
     assert session.scalars(select(Job)).all() == []
 
@@ -105,21 +129,18 @@ def test_a_failed_request_is_tried_again_and_only_a_failed_one(
     accepted = post(client, "s-1")
     path = f"/v1/deletion-requests/{accepted['id']}"
     assert client.post(f"{path}:retry").status_code == 409
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
     with database.unit_of_work() as opened:
         attempts.fail(opened, opened.scalars(select(Job)).one(), "It went wrong.")
     failed = client.get(path).json()
     assert (failed["status"], failed["jobs"][0]["reason"]) == ("failed", "It went wrong.")
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
     assert len(session.scalars(select(Job)).all()) == 1
 
     retried = client.post(f"{path}:retry")
 
     assert (retried.status_code, retried.json()["status"]) == (202, "processing")
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
     session.rollback()
     states = {job.state for job in session.scalars(select(Job).where(Job.model_id == model.id))}
     assert states == {JobState.FAILED, JobState.QUEUED}

@@ -187,6 +187,18 @@ def test_single_resources_have_tags(client: TestClient, path: str) -> None:
     assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
 
 
+@pytest.mark.usefixtures("cnn")
+@pytest.mark.parametrize("form", ["W/{}", '"other", W/{}', "W/{} , {}", "*"])
+def test_a_tag_that_a_proxy_made_weak_is_still_known(client: TestClient, form: str) -> None:
+    tag = client.get("/v1/models/cnn").headers["etag"]
+
+    same = client.get("/v1/models/cnn", headers={"If-None-Match": form.format(tag, tag)})
+    other = client.get("/v1/models/cnn", headers={"If-None-Match": form.format('"x"', '"y"')})
+
+    assert (same.status_code, same.text, same.headers["etag"]) == (304, "", tag)
+    assert other.status_code == (304 if form == "*" else 200)
+
+
 @pytest.mark.usefixtures("digits")
 def test_a_dataset_changes_its_tag_with_its_clock(client: TestClient) -> None:
     before = client.get("/v1/datasets/digits").headers["etag"]

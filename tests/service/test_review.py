@@ -41,8 +41,7 @@ def status(client: TestClient, accepted: dict[str, Any]) -> str:
 
 
 def finish_a_job(database: Database, *, passed: bool) -> None:
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
     with database.unit_of_work() as opened:
         job_id = opened.scalars(select(Job.id).where(Job.state == "queued")).one()
         claimed = jobs.claim(opened, job_id, "test", 60)
@@ -70,8 +69,7 @@ def test_a_version_below_the_gate_waits_and_nothing_else_changes(
     assert (request["status"], request["jobs"][0]["state"]) == ("processing", "needs_review")
     assert request["versions"] == []
 
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
     assert len(client.get("/v1/jobs").json()["items"]) == 1
 
 
@@ -99,8 +97,7 @@ def test_a_rejected_version_loses_its_files_and_fails_its_requests(
     rejected = client.post("/v1/models/cnn/versions/2:reject")
 
     assert (rejected.status_code, rejected.json()["state"]) == (200, "rejected")
-    with database.unit_of_work() as opened:
-        destroy_old_versions(opened, LocalStore(settings.storage_dir))
+    destroy_old_versions(database, LocalStore(settings.storage_dir))
     assert not folder.exists()
     gone = client.get("/v1/models/cnn/versions/2/files/manifest.json")
     assert (gone.status_code, gone.json()["type"]) == (410, "/problems/gone")
@@ -112,8 +109,7 @@ def test_a_version_is_not_approved_while_a_job_builds_on_the_present_one(
 ) -> None:
     assert waiting["status"] == "staged"
     post(client, "s-2")
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
 
     refused = client.post("/v1/models/cnn/versions/2:approve")
 
@@ -166,8 +162,7 @@ def test_a_refused_version_fails_no_request_that_a_job_is_at_work_on(
     client: TestClient, waiting: dict[str, Any], database: Database
 ) -> None:
     post(client, "s-2")
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
 
     client.post("/v1/models/cnn/versions/2:reject")
 
@@ -191,8 +186,7 @@ def test_superseded_versions_are_destroyed_after_their_retention_and_not_before(
         with database.unit_of_work() as opened:
             old = opened.scalars(select(ModelVersion).where(ModelVersion.number == 1)).one()
             old.superseded_at = clock_now - timedelta(days=days)
-        with database.unit_of_work() as opened:
-            destroy_old_versions(opened, store)
+        destroy_old_versions(database, store)
         session.rollback()
         first, second = session.scalars(select(ModelVersion).order_by(ModelVersion.number))
         session.refresh(first)
@@ -212,8 +206,7 @@ def test_a_storage_that_is_not_the_right_one_destroys_nothing(
     assert waiting["tv"] == 1
     client.post("/v1/models/cnn/versions/2:reject")
 
-    with database.unit_of_work() as opened:
-        destroy_old_versions(opened, LocalStore(tmp_path / "elsewhere"))
+    destroy_old_versions(database, LocalStore(tmp_path / "elsewhere"))
 
     with database.unit_of_work() as opened:
         rejected = opened.scalars(select(ModelVersion).where(ModelVersion.number == 2)).one()

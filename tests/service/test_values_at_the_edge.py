@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from service.api.pagination import encode
 from tests import factories
+from tests.service import calls
 
 DATASET = (
     '{"name": "a", "uri": "file:///x", "id_column": "i", '
@@ -57,6 +58,9 @@ def test_bodies(client: TestClient, session: Session, path: str, body: str) -> N
         f"/v1/datasets?cursor={encode('999999999999999999')}",
         f"/v1/models/cnn/versions?cursor={encode('999999999999999999')}",
         f"/v1/datasets?cursor={encode('²')}",
+        f"/v1/datasets?cursor={encode('0' * 20 + '9' * 20)}",
+        f"/v1/models?cursor={encode('0' * 20 + '9' * 20)}",
+        f"/v1/models/cnn/versions?cursor={encode('1' * 40)}",
         f"/v1/datasets?cursor={encode('9' * 5000)}"[:500],
     ],
 )
@@ -67,6 +71,17 @@ def test_paths_and_queries(client: TestClient, session: Session, path: str) -> N
 
     assert refused.status_code == 422, refused.text
     assert refused.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("part", ["samples", "events"])
+@pytest.mark.parametrize("number", ["0" * 20 + "9" * 20, "9" * 40, str(2**63)])
+def test_cursors_of_a_request(client: TestClient, session: Session, part: str, number: str) -> None:
+    factories.dataset(session)
+    request = factories.request(session, ["s-1"])
+
+    page = f"/v1/deletion-requests/{request.id}/{part}?cursor={encode(number)}"
+
+    calls.refused(client.get(page), 422, "cursor")
 
 
 def test_json_that_is_nested_too_deep_is_refused(client: TestClient) -> None:

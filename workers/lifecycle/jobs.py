@@ -78,10 +78,13 @@ def claim(session: Session, job_id: UUID, owner: str, seconds: float) -> Claimed
         .where(Job.id == job_id, Job.state == JobState.QUEUED, ready)
         .with_for_update(skip_locked=True)
     )
-    if job is None or job.model.paused:
+    if job is None:
         return None
-    # What its last job failed is this one's now. Models are locked before datasets everywhere.
+    # Models are locked before datasets everywhere.
     model = publication.lock_model(session, job.model_id)
+    if model.paused:
+        return None
+    # What its last job failed is this one's now.
     model.held_tv = model.failed_tv = 0
     dataset_id = model.dataset_id
     job.tv = clock.read(session, dataset_id, lock=True)

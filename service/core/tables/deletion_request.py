@@ -90,6 +90,15 @@ class DeletionRequestSample(Base):
     """
 
     __tablename__ = "deletion_request_samples"
+    __table_args__ = (
+        # For whom a cancelled request's tombstones pass to, which is asked with the clock locked.
+        Index(
+            "ix_deletion_request_samples_already_deleted",
+            "sample_id",
+            "request_id",
+            postgresql_where="disposition = 'already_deleted'",
+        ),
+    )
 
     request_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -101,6 +101,9 @@ class ModelVersion(Base, LifeCycle):
     published_at: Mapped[datetime | None]
     superseded_at: Mapped[datetime | None]
     destroyed_at: Mapped[datetime | None]
+    destroy_tried_at: Mapped[datetime | None] = mapped_column(
+        comment="when removing the files last failed; null: it never did"
+    )
 
     model: Mapped[Model] = relationship()
     parent: Mapped["ModelVersion | None"] = relationship(remote_side="ModelVersion.id")

@@ -38,8 +38,7 @@ class Worker:
     excluded: list[set[int]] = field(default_factory=list)
 
     def work_once(self) -> bool:
-        with self.database.unit_of_work() as session:
-            make_jobs(session)
+        make_jobs(self.database)
         with self.database.unit_of_work() as session:
             waiting = session.scalar(select(Job.id).where(Job.state == JobState.QUEUED))
         if waiting is None:

@@ -104,8 +104,7 @@ def test_a_job_whose_requests_were_all_cancelled_ends_without_a_run(
 ) -> None:
     factories.model(session, factories.dataset(session))
     request = factories.request(session, ["s-1"])
-    with database.unit_of_work() as opened:
-        make_jobs(opened)
+    make_jobs(database)
     with database.unit_of_work() as opened:
         service.cancel(opened, request.id)
 

@@ -1,11 +1,11 @@
-"""Two models of one dataset that publish at the same moment."""
+"""Versions that are published, refused or given up at the same moment."""
 
 import pytest
 from sqlalchemy.orm import Session
 
-from service.core import clock
+from service.core import clock, publication
 from service.core.db import Database
-from service.core.tables import DeletionRequest, ModelVersion
+from service.core.tables import DeletionRequest, Model, ModelVersion
 from tests import factories
 from tests.service.racing import in_background, wait_for_blocked
 from workers.lifecycle import jobs, publishing
@@ -71,3 +71,22 @@ def test_without_the_clocks_lock_each_would_miss_the_other(
 
     session.refresh(request)
     assert (request.state, request.unlearned) == ("processing", False)
+
+
+def test_a_model_that_changes_while_its_lock_is_waited_for_is_read_anew(
+    database: Database, session: Session
+) -> None:
+    model = factories.model(session, factories.dataset(session))
+
+    def lock() -> tuple[bool, int]:
+        with database.unit_of_work() as other:
+            seen = other.get_one(Model, model.id)
+            publication.lock_model(other, model.id)
+            return seen.paused, seen.failed_tv
+
+    model.paused, model.failed_tv = True, 1
+    session.flush()
+    with in_background(lock) as locking:
+        wait_for_blocked(database, locking)
+        session.commit()
+        assert locking.result() == (True, 1)

@@ -6,12 +6,22 @@ from typing import Any
 
 import pytest
 import redis
+import structlog
 from celery import Celery
 
 from service.core.db import Database
 from service.core.messages import celery_app
 from service.core.settings import Settings
 from service.dispatcher.service import sweep
+
+
+@pytest.fixture(autouse=True)
+def plain_tracebacks() -> Iterator[None]:
+    """Structlog's own, with every variable in a box, take seconds each on a busy machine."""
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, plain])
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -4,15 +4,17 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from service.core import clock
 from service.core.attempts import BACKOFF
 from service.core.db import Database, clock_now
 from service.core.settings import Settings
-from service.core.tables import DeletionRequest, Event, Job, JobPhase, JobState, Model
-from service.dispatcher.service import make_jobs, take_back
+from service.core.tables import Dataset, DeletionRequest, Event, Job, JobPhase, JobState, Model
+from service.dispatcher.service import make_jobs, settle, take_back, take_back_job
 from tests import factories
+from tests.service.racing import in_background, wait_for_blocked
 from workers.lifecycle import jobs
 
 TakeBack = Callable[[], None]
@@ -21,8 +23,7 @@ TakeBack = Callable[[], None]
 @pytest.fixture
 def sweep(database: Database, settings: Settings) -> TakeBack:
     def once() -> None:
-        with database.unit_of_work() as session:
-            take_back(session, settings)
+        take_back(database, settings)
 
     return once
 
@@ -115,8 +116,7 @@ def test_a_job_fails_with_its_requests_after_its_last_attempt(
     assert session.scalars(select(DeletionRequest.state)).all() == ["failed"]
     model = session.scalars(select(Model)).one()
     assert (model.held_tv, model.failed_tv) == (1, 1)
-    with database.unit_of_work() as other:
-        make_jobs(other)
+    make_jobs(database)
     assert len(session.scalars(select(Job)).all()) == 1
 
 
@@ -125,7 +125,67 @@ def test_what_another_dispatcher_takes_back_is_passed_over(
 ) -> None:
     lapse(session, running)
     with database.unit_of_work() as first:
-        take_back(first, settings)
+        take_back_job(first, running.id, settings)
         sweep()
 
     assert len(session.scalars(select(Event.id).where(Event.kind == "job.requeued")).all()) == 1
+
+
+@pytest.fixture
+def two_datasets(database: Database, session: Session) -> list[Dataset]:
+    """Each with a job that is at its last attempt and whose lease lapsed, the first one's first."""
+    made = []
+    for n, name in enumerate(("one", "two")):
+        made.append(factories.dataset(session, name))
+        model = factories.model(session, made[-1], f"net-{name}")
+        factories.request(session, ["s-1"], name)
+        job = factories.job(session, model, factories.head(session, model), tv=1, attempt=2)
+        claim(database, job)
+        session.refresh(job)
+        job.lease_until = clock_now - timedelta(seconds=10 - n)
+        session.commit()
+    return made
+
+
+def test_a_dispatcher_that_waits_for_one_job_has_let_go_of_the_others(
+    database: Database, session: Session, two_datasets: list[Dataset], settings: Settings
+) -> None:
+    """Else two dispatchers that each have a job and want the other's dataset wait in a circle."""
+    first, second = two_datasets
+    clock.read(session, second.id, lock=True)
+
+    with in_background(lambda: take_back(database, settings)) as taking:
+        wait_for_blocked(database, taking)
+        with database.unit_of_work() as other:
+            assert other.scalars(select(Job.state).order_by(Job.created_at)).all() == [
+                "failed",
+                "running",
+            ]
+            assert other.scalars(
+                select(DeletionRequest.state).where(DeletionRequest.dataset_id == first.id)
+            ).all() == ["failed"]
+        session.commit()
+        taking.result()
+
+    assert session.scalars(select(DeletionRequest.state)).all() == ["failed", "failed"]
+
+
+def test_a_dispatcher_that_waits_for_one_dataset_has_let_go_of_the_others(
+    database: Database, session: Session, two_datasets: list[Dataset]
+) -> None:
+    first, second = two_datasets
+    session.execute(update(Model).values(state="invalid"))
+    session.commit()
+    clock.read(session, second.id, lock=True)
+
+    with in_background(lambda: settle(database)) as settling:
+        wait_for_blocked(database, settling)
+        with database.unit_of_work() as other:
+            states = dict(
+                other.execute(select(DeletionRequest.dataset_id, DeletionRequest.state)).all()
+            )
+        assert states == {first.id: "completed", second.id: "processing"}
+        session.commit()
+        settling.result()
+
+    assert session.scalars(select(DeletionRequest.state)).all() == ["completed", "completed"]

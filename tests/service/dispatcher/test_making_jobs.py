@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.core.db import Database, clock_now
 from service.core.tables import Dataset, DeletionRequest, Event, Job, JobState, Model, ModelState
-from service.dispatcher.service import make_jobs
+from service.dispatcher.service import make_job, make_jobs
 from tests import factories
 from tests.service.racing import at_once, in_background, wait_for_blocked
 
@@ -20,8 +20,7 @@ def made(database: Database, session: Session) -> Callable[[], list[Job]]:
     """Look once for models that are behind; returns the jobs that there are then."""
 
     def look() -> list[Job]:
-        with database.unit_of_work() as other:
-            make_jobs(other)
+        make_jobs(database)
         session.rollback()
         return list(session.scalars(select(Job).order_by(Job.created_at)))
 
@@ -179,8 +178,7 @@ def test_two_dispatchers_at_once_make_one_job(
     factories.request(session, ["s-1"])
 
     def dispatch(_number: int) -> None:
-        with database.unit_of_work() as other:
-            make_jobs(other)
+        make_jobs(database)
 
     at_once(4, dispatch)
 
@@ -193,10 +191,9 @@ def test_a_dispatcher_passes_over_a_model_that_another_works_on(
 ) -> None:
     factories.request(session, ["s-1"])
     with database.unit_of_work() as first:
-        make_jobs(first)
+        make_job(first, cnn.id)
         # The other neither waits for this transaction nor makes a second job.
-        with database.unit_of_work() as second:
-            make_jobs(second)
+        make_jobs(database)
 
     assert [job.model_id for job in made()] == [cnn.id]
 
@@ -218,8 +215,7 @@ def test_the_database_itself_allows_one_live_job_a_model(
     session.flush()
 
     def dispatch() -> None:
-        with database.unit_of_work() as other:
-            make_jobs(other)
+        make_jobs(database)
 
     with in_background(dispatch) as dispatching:
         wait_for_blocked(database, dispatching)

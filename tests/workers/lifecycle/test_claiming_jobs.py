@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from service.core.db import Database
 from service.core.tables import Dataset, DeletionRequest, Event, Job, JobState, Model
 from tests import factories
-from tests.service.racing import at_once
+from tests.service.racing import at_once, in_background, wait_for_blocked
 from workers.lifecycle import jobs
 from workers.lifecycle.jobs import ClaimedJob
 
@@ -89,6 +89,24 @@ def test_the_job_of_a_paused_model_is_not_claimed(
 
     with database.unit_of_work() as other:
         assert jobs.claim(other, job.id, "worker", 60) is None
+    session.refresh(job)
+    assert (job.state, job.fence) == ("queued", 0)
+
+
+def test_a_claim_that_waits_for_the_kill_switch_obeys_it(
+    database: Database, session: Session, cnn: Model, job: Job
+) -> None:
+    def claim() -> ClaimedJob | None:
+        with database.unit_of_work() as other:
+            return jobs.claim(other, job.id, "worker", 60)
+
+    cnn.paused = True
+    session.flush()
+    with in_background(claim) as claiming:
+        wait_for_blocked(database, claiming)
+        session.commit()
+        assert claiming.result() is None
+
     session.refresh(job)
     assert (job.state, job.fence) == ("queued", 0)
 

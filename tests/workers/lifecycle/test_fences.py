@@ -39,8 +39,7 @@ def lapse(database: Database, settings: Settings, job: Job) -> None:
     """The lease ends, and a dispatcher queues the job again."""
     with database.unit_of_work() as session:
         session.get_one(Job, job.id).lease_until = clock_now - timedelta(seconds=1)
-    with database.unit_of_work() as session:
-        take_back(session, settings)
+    take_back(database, settings)
 
 
 def picture(session: Session, job: Job) -> tuple[Any, ...]:

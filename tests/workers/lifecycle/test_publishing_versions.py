@@ -184,8 +184,7 @@ def test_while_a_version_waits_there_is_no_new_job_until_the_clock_moves(
     publish(claim(job), factories.unlearned("no"))
 
     def queued() -> list[tuple[int, int]]:
-        with database.unit_of_work() as other:
-            make_jobs(other)
+        make_jobs(database)
         session.rollback()
         found = session.scalars(select(Job).where(Job.state == "queued"))
         return [(one.parent_tv, one.tv) for one in found]

@@ -61,8 +61,7 @@ def test_a_job_that_cannot_succeed_fails_at_once(
 
 
 def next_job(database: Database, session: Session) -> Job:
-    with database.unit_of_work() as other:
-        make_jobs(other)
+    make_jobs(database)
     session.rollback()
     return session.scalars(select(Job).where(Job.state == "queued")).one()
 
