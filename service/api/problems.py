@@ -35,12 +35,29 @@ class NotReadyError(DomainError):
     title = "The service is not ready"
 
 
+class BusyError(NotReadyError):
+    code = "busy"
+    title = "The service is busy"
+
+
+class BodyTooLargeError(DomainError):
+    code = "body-too-large"
+    title = "The body is too large"
+
+
+class BodyTooSlowError(DomainError):
+    code = "body-too-slow"
+    title = "The body did not come"
+
+
 STATUS: dict[type[DomainError], int] = {
     NotFoundError: 404,
     ConflictError: 409,
     InvalidError: 422,
     UnauthorizedError: 401,
+    BodyTooSlowError: 408,
     GoneError: 410,
+    BodyTooLargeError: 413,
     NotReadyError: 503,
 }
 
@@ -100,7 +117,11 @@ def problems(*errors: type[DomainError]) -> dict[int | str, dict[str, Any]]:
 
 def refuse(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DomainError)  # noqa: S101 (the handler is registered for it)
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else None
+    headers = {}
+    if isinstance(error, UnauthorizedError):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, NotReadyError):
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer(
         request,
         code=error.code,
@@ -142,9 +163,7 @@ def refuse_body(request: Request, error: Exception) -> JSONResponse:
 
 def refuse_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
-    # Python's phrase for 413 changed between releases; a problem's type must not.
-    too_large = error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    phrase = "Body too large" if too_large else HTTPStatus(error.status_code).phrase
+    phrase = HTTPStatus(error.status_code).phrase
     detail = (
         f"There is nothing at {request.url.path}."
         if error.status_code == 404
