@@ -58,7 +58,11 @@ class Settings(BaseSettings):
         le=1,
         description="The share of a dataset that one request may delete, where no model says less.",
     )
-    max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    max_body_bytes: int = Field(
+        default=32 * 1024 * 1024,
+        ge=1024,
+        description="Room for 10,000 IDs of 255 characters, at up to 12 bytes each in JSON.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("module_factories", mode="before")
