@@ -164,6 +164,22 @@ def policies(session: Session, dataset: Dataset) -> list[Policy]:
     return [Policy.model_validate(policy) for policy in session.scalars(query)]
 
 
+def models_behind(session: Session, request: DeletionRequest) -> list[str]:
+    """The names of the models that have not been unlearned up to a request."""
+    published = ModelVersion.state == VersionState.PUBLISHED
+    query = (
+        select(Model.name)
+        .outerjoin(ModelVersion, (ModelVersion.model_id == Model.id) & published)
+        .where(
+            Model.dataset_id == request.dataset_id,
+            Model.state != ModelState.INVALID,
+            func.coalesce(ModelVersion.tv, Model.registered_tv) < request.tv,
+        )
+        .order_by(Model.name)
+    )
+    return list(session.scalars(query))
+
+
 def models_given_up(session: Session, request: DeletionRequest) -> list[Model]:
     """The models whose last job failed the request, locked."""
     query = (
