@@ -16,6 +16,7 @@ from service.core.errors import ConflictError, DomainError, InvalidError, NotFou
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+UNKNOWN_FIELD = "(unknown)"
 
 log = structlog.get_logger(__name__)
 
@@ -134,8 +135,11 @@ def refuse(request: Request, error: Exception) -> JSONResponse:
 
 
 def field_of(found: dict[str, Any]) -> str:
-    # Where JSON itself is broken, the place is a count of characters and no field.
-    place = [] if found["type"] == "json_invalid" else found["loc"][1:]
+    place = list(found["loc"][1:])
+    if found["type"] == "json_invalid":
+        place = []  # Where JSON itself is broken, the place is a count of characters and no field.
+    elif found["type"] == "extra_forbidden":
+        place[-1:] = [UNKNOWN_FIELD]  # The caller chose this name: it may be an ID.
     return ".".join(str(part) for part in place) or str(found["loc"][0])
 
 

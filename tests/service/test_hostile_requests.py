@@ -110,8 +110,8 @@ def test_a_request_may_have_10_000_ids_of_255_characters_and_not_one_more(
         ({"client_reference": ""}, "client_reference"),
         ({"client_reference": "x" * 256}, "client_reference"),
         ({"client_reference": "a\x00b"}, "client_reference"),
-        ({"priority": 1}, "priority"),
-        ({"model": "cnn"}, "model"),
+        ({"priority": 1}, "(unknown)"),
+        ({SECRET: 1}, "(unknown)"),
     ],
 )
 def test_a_body_of_the_wrong_form_is_refused_by_field(
@@ -144,6 +144,26 @@ def test_what_is_no_json_is_refused(
     answer = client.post(REQUESTS, content=body, headers=JSON)
 
     refused(answer, status, code)
+    assert SECRET not in answer.text
+
+
+def test_an_unknown_field_is_named_by_its_parent_only(client: TestClient) -> None:
+    model = {
+        "name": "cnn",
+        "dataset": "digits",
+        "source_uri": "file:///x",
+        "architecture": {"kind": "module", "factory": "workers.zoo:digits_cnn", SECRET: 1},
+        "policy": {SECRET: 1, "max_fraction": 7},
+    }
+
+    answer = client.post("/v1/models", json=model)
+
+    problem = refused(answer, 422, "validation")
+    assert {error["field"] for error in problem["errors"]} == {
+        "architecture.(unknown)",
+        "policy.(unknown)",
+        "policy.max_fraction",
+    }
     assert SECRET not in answer.text
 
 
