@@ -11,6 +11,7 @@ from service.api import health, problems
 from service.api.admission import CONNECTIONS, EXPORTS, PROBES, Admission
 from service.api.auth import authenticate
 from service.api.bodies import BodyReader
+from service.api.head import HeadAsGet
 from service.core.db import Database
 from service.core.errors import ConfigurationError
 from service.core.logging import configure_logging
@@ -52,6 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.store = LocalStore(settings.storage_dir)
     app.state.export_threads = CapacityLimiter(EXPORTS)
     app.state.probe_threads = CapacityLimiter(PROBES)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Admission, bodies=BodyReader(settings.max_body_bytes))
     problems.install(app)
     app.include_router(health.router)

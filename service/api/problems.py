@@ -11,12 +11,14 @@ from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from service.core.errors import ConflictError, DomainError, InvalidError, NotFoundError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 UNKNOWN_FIELD = "(unknown)"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 log = structlog.get_logger(__name__)
 
@@ -168,19 +170,36 @@ def refuse_body(request: Request, error: Exception) -> JSONResponse:
 def refuse_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
     phrase = HTTPStatus(error.status_code).phrase
-    detail = (
-        f"There is nothing at {request.url.path}."
-        if error.status_code == 404
-        else str(error.detail)
-    )
+    headers = dict(error.headers or {})
+    detail = str(error.detail)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = f"There is nothing at {request.url.path}."
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(allowed_methods(request))
+        detail = f"{request.method} is not allowed here: {headers['Allow']} is."
+    elif isinstance(error.__cause__, RecursionError):
+        detail = "The body is nested too deeply."
     return answer(
         request,
         code=phrase.lower().replace(" ", "-"),
         title=phrase,
         status=error.status_code,
         detail=detail,
-        headers=dict(error.headers or {}),
+        headers=headers,
     )
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """What may be done at a path. Starlette names the methods of the first route only."""
+    found = [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] == Match.FULL
+            for route in request.app.routes
+        )
+    ]
+    return ["GET", "HEAD", *found[1:]] if found[:1] == ["GET"] else found
 
 
 def refuse_for_now(request: Request, error: Exception) -> JSONResponse:

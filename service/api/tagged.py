@@ -19,7 +19,12 @@ def tagged(
     body = resource.model_dump_json().encode()
     tag = etag_of(resource)
     sent = {"ETag": tag, **(headers or {})}
-    known = [part.strip() for part in request.headers.get("if-none-match", "").split(",")]
-    if tag in known or "*" in known:
+    if has_already(request, tag):
         return Response(status_code=304, headers=sent)
     return Response(body, media_type=JSON, headers=sent)
+
+
+def has_already(request: Request, tag: str) -> bool:
+    """Whether `If-None-Match` names this tag: the caller has what it stands for."""
+    known = [part.strip() for part in request.headers.get("if-none-match", "").split(",")]
+    return tag in known or "*" in known

@@ -44,16 +44,19 @@ RESOLVE = text(
 
 def resolve(
     session: Session, request_id: UUID, dataset_id: int, sample_ids: list[str]
-) -> dict[Disposition, int]:
-    """Store the given IDs with what they name, and count them by disposition."""
+) -> tuple[dict[Disposition, int], datetime]:
+    """Store the given IDs with what they name, and count them by disposition.
+
+    The time is that of the transaction, which `accepted_at` will be.
+    """
     keys = {"request_id": request_id, "dataset_id": dataset_id, "sample_ids": sample_ids}
     session.execute(RESOLVE, keys)
     counted = session.execute(
-        select(DeletionRequestSample.disposition, func.count())
+        select(DeletionRequestSample.disposition, func.count(), func.now())
         .where(DeletionRequestSample.request_id == request_id)
         .group_by(DeletionRequestSample.disposition)
-    )
-    return dict(counted.all())
+    ).all()
+    return {disposition: count for disposition, count, _ in counted}, counted[0][2]
 
 
 def by_id(session: Session, request_id: UUID) -> DeletionRequest | None:

@@ -151,3 +151,15 @@ def test_a_request_whose_version_was_rejected_says_so_and_why_it_waited(
     assert detail(client, request, "failed") == (
         "cnn: version 2 was rejected. Agreement is 0.9; at least 0.97 is wanted."
     )
+
+
+def test_a_request_that_is_tried_again_says_when_to_look_again(
+    client: TestClient, session: Session, cnn: Model
+) -> None:
+    request = accepted(client, ["s-1"])
+    fail(session, cnn, "The weights do not fit.", tv=1)
+
+    answer = client.post(f"{request['links']['self']}:retry")
+
+    assert (answer.status_code, answer.json()["detail"]) == (202, None)
+    assert int(answer.headers["retry-after"]) >= 1
