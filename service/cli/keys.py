@@ -9,6 +9,7 @@ from rich.table import Table
 from sqlalchemy import func, select
 
 from service.cli.console import fail, out
+from service.cli.preflight import refuse_unreachable_database
 from service.cli.servers import with_servers
 from service.core import keys
 from service.core.db import Database
@@ -22,6 +23,7 @@ ADMIN = "admin"
 def open_database() -> Database:
     settings = with_servers(Settings(), redis=False)
     assert settings.database_url  # noqa: S101 (with_servers names it)
+    refuse_unreachable_database(settings.database_url)
     return Database(settings.database_url, pool_size=1)
 
 
