@@ -18,6 +18,7 @@ from service.core.tables import APIKey
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
 ADMIN = "admin"
+MOST_CHARACTERS = 128
 
 
 def open_database() -> Database:
@@ -47,6 +48,8 @@ def ensure_admin_key(database: Database, path: Path) -> str:
 @app.command("create")
 def create(name: Annotated[str, typer.Argument(help="Whose key it is.")]) -> None:
     """Make a key. It is shown once: only a hash of it is kept."""
+    if not name.strip() or len(name) > MOST_CHARACTERS or not name.isprintable():
+        fail(f"Name whose key it is, in 1 to {MOST_CHARACTERS} printable characters.")
     key = keys.create(name)
     with open_database().unit_of_work() as session:
         session.add(key.row)
@@ -72,6 +75,6 @@ def revoke(key_id: Annotated[str, typer.Argument(help="Its id, from `keys list`.
     with open_database().unit_of_work() as session:
         key = session.scalar(select(APIKey).where(APIKey.prefix == key_id))
         if key is None:
-            fail(f"There is no key {key_id}: see `unlearnd keys list`.")
+            fail(f"There is no key {key_id!r}: see `unlearnd keys list`.")
         if key.revoked_at is None:
             key.revoked_at = session.scalars(select(func.now())).one()
