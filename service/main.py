@@ -4,11 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI
 
 from service.api import health, problems
+from service.api.admission import CONNECTIONS, EXPORTS, PROBES, Admission
 from service.api.auth import authenticate
-from service.api.body_limit import BodyLimit
+from service.api.bodies import BodyReader
+from service.api.head import HeadAsGet
 from service.core.db import Database
 from service.core.errors import ConfigurationError
 from service.core.logging import configure_logging
@@ -18,10 +21,6 @@ from service.datasets.router import router as datasets
 from service.deletion_requests.router import router as deletion_requests
 from service.jobs.router import router as jobs
 from service.registry.router import router as registry
-
-# As many as FastAPI has threads: a thread that waits for a connection could otherwise wait for
-# one whose own thread cannot run.
-CONNECTIONS = 20
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -52,7 +51,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.database = database
     app.state.store = LocalStore(settings.storage_dir)
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.state.export_threads = CapacityLimiter(EXPORTS)
+    app.state.probe_threads = CapacityLimiter(PROBES)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(Admission, bodies=BodyReader(settings.max_body_bytes))
     problems.install(app)
     app.include_router(health.router)
     for router in (datasets, registry, deletion_requests, jobs):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, cast
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
@@ -11,16 +12,21 @@ from service.core.settings import Settings
 from service.core.storage import LocalStore
 
 
-def get_database(request: Request) -> Database:
+# These are coroutines, because FastAPI runs every other dependency in a thread.
+async def get_database(request: Request) -> Database:
     return cast("Database", request.app.state.database)
 
 
-def get_settings(request: Request) -> Settings:
+async def get_settings(request: Request) -> Settings:
     return cast("Settings", request.app.state.settings)
 
 
-def get_store(request: Request) -> LocalStore:
+async def get_store(request: Request) -> LocalStore:
     return cast("LocalStore", request.app.state.store)
+
+
+async def get_export_threads(request: Request) -> CapacityLimiter:
+    return cast("CapacityLimiter", request.app.state.export_threads)
 
 
 def get_session(database: Annotated[Database, Depends(get_database)]) -> Iterator[Session]:
@@ -28,6 +34,7 @@ def get_session(database: Annotated[Database, Depends(get_database)]) -> Iterato
         yield session
 
 
+ExportThreadsDep = Annotated[CapacityLimiter, Depends(get_export_threads)]
 DatabaseDep = Annotated[Database, Depends(get_database)]
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 StoreDep = Annotated[LocalStore, Depends(get_store)]

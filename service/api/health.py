@@ -1,11 +1,13 @@
 """Probes. Liveness knows nothing of the servers behind: restarting would not mend them."""
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from sqlalchemy import text
 
 from service.api.deps import DatabaseDep
 from service.api.problems import NotReadyError
+from service.core.db import Database
 from service.core.schema import is_current
 
 router = APIRouter(tags=["health"])
@@ -21,18 +23,28 @@ class SchemaBehindError(NotReadyError):
 
 
 @router.get("/livez")
-def livez() -> Health:
+async def livez() -> Health:
     """The process answers."""
     return Health(status="alive")
 
 
 @router.get("/readyz")
-def readyz(database: DatabaseDep, request: Request) -> Health:
+async def readyz(database: DatabaseDep, request: Request) -> Health:
     """The database answers, and has the schema that this release expects."""
-    if not getattr(request.app.state, "schema_checked", False):
-        if not is_current(database.engine):
-            raise SchemaBehindError("Run `unlearnd migrate`.")
-        request.app.state.schema_checked = True
+    threads = request.app.state.probe_threads
+    known = getattr(request.app.state, "schema_checked", False)
+    await run_sync(look_at, database, not known, limiter=threads)
+    request.app.state.schema_checked = True
+    return Health(status="ready")
+
+
+def look_at(database: Database, at_the_schema_too: bool) -> None:
+    """Ask the database for an answer.
+
+    Raises:
+        SchemaBehindError: it is not migrated.
+    """
+    if at_the_schema_too and not is_current(database.engine):
+        raise SchemaBehindError("Run `unlearnd migrate`.")
     with database.engine.connect() as connection:
         connection.execute(text("SELECT 1"))
-    return Health(status="ready")

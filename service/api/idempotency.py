@@ -1,6 +1,7 @@
 """`Idempotency-Key`: the same request sent twice is done once, and answered alike."""
 
 import hashlib
+import json
 from typing import Annotated, Any
 
 from fastapi import Header
@@ -10,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from service.core.errors import InvalidError
 from service.core.tables import APIKey, IdempotencyKey
+
+BODY = "body"
 
 KeyHeader = Annotated[
     str | None,
@@ -36,7 +39,7 @@ class Once:
         Raises:
             KeyReusedError: the key came before, with another body.
         """
-        self.answer: dict[str, Any] | None = None
+        self.answer: str | None = None
         self._row: IdempotencyKey | None = None
         if key is None:
             return
@@ -53,9 +56,15 @@ class Once:
         elif row.fingerprint != fingerprint:
             raise KeyReusedError("It came with another body before: use a new key.")
         else:
-            self.answer = row.answer
+            self.answer = text_of(row.answer or {})
 
-    def keep(self, answer: dict[str, Any]) -> None:
+    def keep(self, answer: str) -> None:
         """Store what is about to be answered, in the same transaction as the work itself."""
         if self._row is not None:
-            self._row.answer = answer
+            self._row.answer = {BODY: answer}
+
+
+def text_of(stored: dict[str, Any]) -> str:
+    """The bytes of the first answer. Version 0.1.0 stored the object, which `jsonb` reorders."""
+    text = stored.get(BODY)
+    return text if isinstance(text, str) else json.dumps(stored)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from service.core.errors import ConflictError, DomainError, InvalidError, NotFoundError
 
@@ -19,6 +20,8 @@ RETRY_AFTER_SECONDS = 5
 # What PostgreSQL says while a standby takes over: the server is read-only still, or it ended the
 # session. (The whole class 57P is about servers that stop, or are not up yet.)
 FAILOVER = ("25006", "25P03", "57P")
+UNKNOWN_FIELD = "(unknown)"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 log = structlog.get_logger(__name__)
 
@@ -38,12 +41,29 @@ class NotReadyError(DomainError):
     title = "The service is not ready"
 
 
+class BusyError(NotReadyError):
+    code = "busy"
+    title = "The service is busy"
+
+
+class BodyTooLargeError(DomainError):
+    code = "body-too-large"
+    title = "The body is too large"
+
+
+class BodyTooSlowError(DomainError):
+    code = "body-too-slow"
+    title = "The body did not come"
+
+
 STATUS: dict[type[DomainError], int] = {
     NotFoundError: 404,
     ConflictError: 409,
     InvalidError: 422,
     UnauthorizedError: 401,
+    BodyTooSlowError: 408,
     GoneError: 410,
+    BodyTooLargeError: 413,
     NotReadyError: 503,
 }
 
@@ -103,7 +123,11 @@ def problems(*errors: type[DomainError]) -> dict[int | str, dict[str, Any]]:
 
 def refuse(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DomainError)  # noqa: S101 (the handler is registered for it)
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else None
+    headers = {}
+    if isinstance(error, UnauthorizedError):
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, NotReadyError):
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer(
         request,
         code=error.code,
@@ -116,8 +140,11 @@ def refuse(request: Request, error: Exception) -> JSONResponse:
 
 
 def field_of(found: dict[str, Any]) -> str:
-    # Where JSON itself is broken, the place is a count of characters and no field.
-    place = [] if found["type"] == "json_invalid" else found["loc"][1:]
+    place = list(found["loc"][1:])
+    if found["type"] == "json_invalid":
+        place = []  # Where JSON itself is broken, the place is a count of characters and no field.
+    elif found["type"] == "extra_forbidden":
+        place[-1:] = [UNKNOWN_FIELD]  # The caller chose this name: it may be an ID.
     return ".".join(str(part) for part in place) or str(found["loc"][0])
 
 
@@ -145,22 +172,37 @@ def refuse_body(request: Request, error: Exception) -> JSONResponse:
 
 def refuse_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
-    # Python's phrase for 413 changed between releases; a problem's type must not.
-    too_large = error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    phrase = "Body too large" if too_large else HTTPStatus(error.status_code).phrase
-    detail = (
-        f"There is nothing at {request.url.path}."
-        if error.status_code == 404
-        else str(error.detail)
-    )
+    phrase = HTTPStatus(error.status_code).phrase
+    headers = dict(error.headers or {})
+    detail = str(error.detail)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = f"There is nothing at {request.url.path}."
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(allowed_methods(request))
+        detail = f"{request.method} is not allowed here: {headers['Allow']} is."
+    elif isinstance(error.__cause__, RecursionError):
+        detail = "The body is nested too deeply."
     return answer(
         request,
         code=phrase.lower().replace(" ", "-"),
         title=phrase,
         status=error.status_code,
         detail=detail,
-        headers=dict(error.headers or {}),
+        headers=headers,
     )
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """What may be done at a path. Starlette names the methods of the first route only."""
+    found = [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] == Match.FULL
+            for route in request.app.routes
+        )
+    ]
+    return ["GET", "HEAD", *found[1:]] if found[:1] == ["GET"] else found
 
 
 def refuse_for_now(request: Request, error: Exception) -> JSONResponse:

@@ -1,10 +1,22 @@
 """Shapes that several resources share."""
 
 import json
+import re
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+)
 
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+# Far more than a factory's arguments need, and less than any serialiser on the way can take.
+MAX_DEPTH = 64
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
@@ -29,6 +41,8 @@ def storable(text: str) -> str:
 
 def storable_json(value: dict[str, Any]) -> dict[str, Any]:
     """Refuse what JSON or PostgreSQL's `jsonb` cannot hold, at any depth."""
+    if deeper_than(MAX_DEPTH, value):
+        raise ValueError(f"must not be nested more than {MAX_DEPTH} levels deep")
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
         text.encode()
@@ -39,6 +53,30 @@ def storable_json(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def deeper_than(levels: int, value: Any) -> bool:
+    """Whether containers are nested more deeply than this; a loop, so no depth is too much."""
+    layer = [value]
+    for _ in range(levels + 1):
+        inner: list[Any] = []
+        for one in layer:
+            if isinstance(one, dict):
+                inner += one.values()
+            elif isinstance(one, list):
+                inner += one
+        if not inner:
+            return False
+        layer = inner
+    return True
+
+
+def rfc3339(value: Any) -> Any:
+    """Refuse what pydantic would take for a time as well: numbers, and numbers in a string."""
+    if isinstance(value, datetime) or (isinstance(value, str) and RFC3339.fullmatch(value)):
+        return value
+    raise ValueError("must be a time of RFC 3339 with an offset, such as 2026-01-31T12:00:00Z")
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(rfc3339)]
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=NAME)]
 JSONObject = Annotated[dict[str, Any], AfterValidator(storable_json)]
 # A name in a path: one that could not be stored names nothing.

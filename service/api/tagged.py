@@ -15,16 +15,20 @@ def etag_of(resource: BaseModel) -> str:
 def tagged(
     request: Request, resource: BaseModel, *, headers: dict[str, str] | None = None
 ) -> Response:
-    """The resource with its tag, or 304 where `If-None-Match` names what the caller has.
-
-    Tags are compared weakly (RFC 9110, 13.1.2): a proxy that compresses may have marked ours as
-    `W/"..."`.
-    """
+    """The resource with its tag, or 304 where `If-None-Match` names what the caller has."""
     body = resource.model_dump_json().encode()
     tag = etag_of(resource)
     sent = {"ETag": tag, **(headers or {})}
-    given = request.headers.get("if-none-match", "").split(",")
-    known = [part.strip().removeprefix("W/") for part in given]
-    if tag in known or "*" in known:
+    if has_already(request, tag):
         return Response(status_code=304, headers=sent)
     return Response(body, media_type=JSON, headers=sent)
+
+
+def has_already(request: Request, tag: str) -> bool:
+    """Whether `If-None-Match` names this tag: the caller has what it stands for.
+
+    The comparison is the weak one (RFC 9110, 13.1.2): a proxy that compresses weakens tags.
+    """
+    given = request.headers.get("if-none-match", "").split(",")
+    known = [part.strip().removeprefix("W/") for part in given]
+    return tag in known or "*" in known

@@ -3,11 +3,13 @@
 from typing import Any
 
 import typer
+from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from service.cli import demo, keys, processes, resources, up
 from service.cli.console import fail
 from service.core.errors import ConfigurationError
+from service.core.settings import Settings
 from service.embedded import EmbeddedServerError
 from service.supervisor import CrashLoopError
 
@@ -18,8 +20,22 @@ class OneLineErrors(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except ValidationError as error:
+            if error.title != Settings.__name__:
+                raise
+            fail(wrong_settings(error))
         except (ConfigurationError, EmbeddedServerError, CrashLoopError) as error:
             fail(str(error))
+
+
+def wrong_settings(error: ValidationError) -> str:
+    """The variables that make no sense. Their values are left out: a URL holds a password."""
+    prefix = str(Settings.model_config["env_prefix"])
+    complaints = [
+        f"{prefix}{found['loc'][0]}".upper() + f" ({found['msg'].removeprefix('Value error, ')})"
+        for found in error.errors(include_url=False, include_input=False)
+    ]
+    return f"Set {' and '.join(complaints)} to something else, or leave it out."
 
 
 app = typer.Typer(

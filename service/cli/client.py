@@ -1,6 +1,7 @@
 """Talking to the service over HTTP, as any caller would."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,7 +11,10 @@ import httpx2
 from service.cli.servers import find_running
 from service.cli.stack import base_url
 from service.core.errors import ConfigurationError
-from service.core.settings import Settings
+from service.core.settings import Settings, is_url_of
+
+# What a header may hold; whether it is a key is for the service to say.
+KEY = re.compile(r"[!-~]+")
 
 
 class Client:
@@ -55,8 +59,9 @@ class Client:
         try:
             response = self._http.request(method, path, **how)
         except httpx2.TransportError as error:
+            place = self._http.base_url.copy_with(userinfo=b"")
             raise ConfigurationError(
-                f"unlearnd does not answer at {self._http.base_url} ({type(error).__name__}): "
+                f"unlearnd does not answer at {place} ({type(error).__name__}): "
                 "is `unlearnd up` running?"
             ) from error
         if response.is_success:
@@ -73,16 +78,35 @@ def connect() -> Client:
     """A client for UNLEARND_URL, or for the `unlearnd up` of this home.
 
     Raises:
-        ConfigurationError: no key is to be had.
+        ConfigurationError: no key is to be had, or UNLEARND_URL is none.
     """
     settings = Settings()
-    running = find_running(settings)
-    url = os.environ.get("UNLEARND_URL") or (running.url if running else base_url(settings))
-    key = os.environ.get("UNLEARND_API_KEY")
+    named = os.environ.get("UNLEARND_URL")
+    if named is not None and not is_url_of(named, ("http", "https")):
+        raise ConfigurationError("Set UNLEARND_URL to something like https://unlearnd.example.org.")
+    running = None if named else find_running(settings)
+    return Client(named or (running.url if running else base_url(settings)), read_key(settings))
+
+
+def read_key(settings: Settings) -> str:
+    """UNLEARND_API_KEY, or the administrator's key of the home.
+
+    Raises:
+        ConfigurationError: there is neither, or it cannot be a key.
+    """
+    key, source = os.environ.get("UNLEARND_API_KEY"), "UNLEARND_API_KEY"
     if key is None:
-        if not settings.admin_key_file.exists():
+        source = str(settings.admin_key_file)
+        try:
+            key = settings.admin_key_file.read_text(encoding="utf-8", errors="replace").strip()
+        except FileNotFoundError:
             raise ConfigurationError(
-                f"Set UNLEARND_API_KEY: there is no {settings.admin_key_file} to read a key from."
-            )
-        key = settings.admin_key_file.read_text(encoding="utf-8").strip()
-    return Client(url, key)
+                f"Set UNLEARND_API_KEY: there is no {source} to read a key from."
+            ) from None
+        except OSError as error:
+            raise ConfigurationError(
+                f"Set UNLEARND_API_KEY: {source} cannot be read ({error.strerror})."
+            ) from None
+    if not KEY.fullmatch(key):
+        raise ConfigurationError(f"{source} holds no API key: set UNLEARND_API_KEY to one.")
+    return key

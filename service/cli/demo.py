@@ -18,6 +18,7 @@ from rich.table import Table
 
 from service.cli.client import Client
 from service.cli.console import err, fail, out
+from service.cli.preflight import make_folder
 from service.cli.stack import Stack, stack
 from service.cli.watch import watch
 from service.core.errors import ConfigurationError
@@ -113,7 +114,7 @@ def empty_home(path: Path) -> Path:
         if not (path / MARK).exists():
             raise ConfigurationError(f"{path} was not made by `unlearnd demo`: move it away.")
         shutil.rmtree(path)
-    path.mkdir(parents=True)
+    make_folder(path, "UNLEARND_HOME")
     (path / MARK).touch()
     return path
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from sqlalchemy import func, select
 
 from service.cli.console import fail, out
+from service.cli.preflight import refuse_unreachable_database
 from service.cli.servers import with_servers
 from service.core import keys
 from service.core.db import Database
@@ -17,11 +18,13 @@ from service.core.tables import APIKey
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
 ADMIN = "admin"
+MOST_CHARACTERS = 128
 
 
 def open_database() -> Database:
     settings = with_servers(Settings(), redis=False)
     assert settings.database_url  # noqa: S101 (with_servers names it)
+    refuse_unreachable_database(settings.database_url)
     return Database(settings.database_url, pool_size=1)
 
 
@@ -45,6 +48,8 @@ def ensure_admin_key(database: Database, path: Path) -> str:
 @app.command("create")
 def create(name: Annotated[str, typer.Argument(help="Whose key it is.")]) -> None:
     """Make a key. It is shown once: only a hash of it is kept."""
+    if not name.strip() or len(name) > MOST_CHARACTERS or not name.isprintable():
+        fail(f"Name whose key it is, in 1 to {MOST_CHARACTERS} printable characters.")
     key = keys.create(name)
     with open_database().unit_of_work() as session:
         session.add(key.row)
@@ -70,6 +75,6 @@ def revoke(key_id: Annotated[str, typer.Argument(help="Its id, from `keys list`.
     with open_database().unit_of_work() as session:
         key = session.scalar(select(APIKey).where(APIKey.prefix == key_id))
         if key is None:
-            fail(f"There is no key {key_id}: see `unlearnd keys list`.")
+            fail(f"There is no key {key_id!r}: see `unlearnd keys list`.")
         if key.revoked_at is None:
             key.revoked_at = session.scalars(select(func.now())).one()

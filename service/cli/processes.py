@@ -7,6 +7,11 @@ from typing import Annotated
 
 import typer
 
+from service.cli.preflight import (
+    make_folder,
+    refuse_taken_address,
+    refuse_unreachable_database,
+)
 from service.cli.servers import environment, with_servers
 from service.core import schema
 from service.core.db import Database
@@ -17,12 +22,28 @@ from service.core.settings import Settings
 from service.supervisor import stop_signals
 
 
+def with_database(*, redis: bool = False) -> Settings:
+    """Settings that name the servers, of which the database answers.
+
+    Redis may come later: the dispatcher rings again, and a worker waits for it.
+
+    Raises:
+        ConfigurationError: a server is not named, or the database does not answer.
+    """
+    settings = with_servers(Settings(), redis=redis)
+    assert settings.database_url  # noqa: S101 (with_servers names it)
+    refuse_unreachable_database(settings.database_url)
+    return settings
+
+
 def api() -> None:
     """Serve the API on UNLEARND_HOST:UNLEARND_PORT."""
     import uvicorn
 
-    settings = with_servers(Settings(), redis=False)
+    settings = with_database()
+    refuse_taken_address(settings.host, settings.port)
     os.environ.update(environment(settings))
+    configure_logging(settings.log_level, process="api")
     uvicorn.run(
         "service.main:create_app",
         factory=True,
@@ -41,7 +62,9 @@ def worker(
     """Run a worker: one per GPU on the queue gpu, and at least one anywhere on the queue cpu."""
     if find_spec("torch") is None:
         raise ConfigurationError('A worker needs torch: pip install "unlearnd[worker]".')
-    settings = with_servers(Settings())
+    settings = with_database(redis=True)
+    make_folder(settings.scratch_dir, "UNLEARND_WORK_DIR or UNLEARND_HOME", mode=0o700)
+    make_folder(settings.storage_dir, "UNLEARND_STORAGE or UNLEARND_HOME")
     os.environ.update(environment(settings))
     # Threads, so that the supervisor answers and keeps its lease while its run computes.
     command = [
@@ -56,7 +79,7 @@ def dispatcher() -> None:
     """Find what is due and ring for it. Any number may run."""
     from service.dispatcher.loop import run
 
-    settings = with_servers(Settings())
+    settings = with_database(redis=True)
     assert settings.database_url and settings.redis_url  # noqa: S101, PT018 (with_servers names both)
     configure_logging(settings.log_level, process="dispatcher")
     database = Database(settings.database_url, pool_size=2, application="unlearnd dispatcher")
@@ -67,6 +90,6 @@ def dispatcher() -> None:
 
 def migrate() -> None:
     """Bring the database to this release's schema. Safe to run twice, and by two at once."""
-    settings = with_servers(Settings(), redis=False)
+    settings = with_database()
     assert settings.database_url  # noqa: S101 (with_servers names it)
     schema.upgrade(settings.database_url)

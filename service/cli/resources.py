@@ -1,13 +1,16 @@
 """`unlearnd datasets|models|requests|jobs`: the API from a shell."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from rich.table import Table
 
+from service.api.schemas import NAME
 from service.cli.client import connect
 from service.cli.console import fail, out
 from service.cli.watch import watch
@@ -17,9 +20,23 @@ models = typer.Typer(no_args_is_help=True, help="Register and list models and th
 requests = typer.Typer(no_args_is_help=True, help="Delete samples, and follow what becomes of it.")
 jobs = typer.Typer(no_args_is_help=True, help="Look at unlearning jobs.")
 
-Description = Annotated[Path, typer.Argument(help="A JSON file with the body of the request.")]
-Name = Annotated[str, typer.Argument()]
 INVALID = "invalid"
+Description = Annotated[Path, typer.Argument(help="A JSON file with the body of the request.")]
+
+
+def name(text: str) -> str:
+    """What may be put into a path of the API without leading to another one.
+
+    Raises:
+        BadParameter: nothing has such a name.
+    """
+    if not re.fullmatch(NAME, text):
+        raise typer.BadParameter(f"{text!r} is no name: see `list`.")
+    return text
+
+
+Name = Annotated[str, typer.Argument(parser=name, metavar="NAME")]
+ID = Annotated[UUID, typer.Argument(metavar="ID", show_default=False)]
 
 
 def show(resource: Any) -> None:
@@ -127,14 +144,14 @@ def list_requests() -> None:
 
 
 @requests.command("show")
-def show_request(request_id: Annotated[str, typer.Argument()]) -> None:
+def show_request(request_id: ID) -> None:
     show(connect().get(f"/v1/deletion-requests/{request_id}"))
 
 
 @requests.command("watch")
-def watch_request(request_id: Annotated[str, typer.Argument()]) -> None:
+def watch_request(request_id: ID) -> None:
     """Follow a request with a progress bar. Ends with code 1 unless it was completed."""
-    request = watch(connect(), request_id)
+    request = watch(connect(), str(request_id))
     show(request)
     if request["status"] != "completed":
         fail(f"The request is {request['status']}.")
@@ -147,5 +164,5 @@ def list_jobs() -> None:
 
 
 @jobs.command("show")
-def show_job(job_id: Annotated[str, typer.Argument()]) -> None:
+def show_job(job_id: ID) -> None:
     show(connect().get(f"/v1/jobs/{job_id}"))

@@ -45,11 +45,19 @@ def announced(settings: Settings, running: Running) -> Iterator[None]:
 
 
 def find_running(settings: Settings) -> Running | None:
-    """The `unlearnd up` of this home, or None if it does not run."""
+    """The `unlearnd up` of this home, or None if it does not run.
+
+    Raises:
+        ConfigurationError: the home is no folder, or may not be read.
+    """
     try:
         handle = os.open(run_file(settings), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise ConfigurationError(
+            f"{run_file(settings)} cannot be read ({error.strerror}): set UNLEARND_HOME."
+        ) from None
     with os.fdopen(handle, encoding="utf-8") as file:
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,7 +1,6 @@
 """The whole service on this machine: what `unlearnd up` and `unlearnd demo` run."""
 
 import os
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +12,12 @@ from pathlib import Path
 import httpx2
 
 from service.cli.keys import ensure_admin_key
+from service.cli.preflight import (
+    make_folder,
+    refuse_taken_address,
+    refuse_unreachable_broker,
+    refuse_unreachable_database,
+)
 from service.cli.servers import Running, announced, environment, find_running
 from service.core import schema
 from service.core.db import Database
@@ -41,11 +46,11 @@ def stack(settings: Settings, signals: StopSignals, logs: Path | None) -> Iterat
     `logs` is a folder for the processes' logs; without it they write where we write.
 
     Raises:
-        ConfigurationError: the port is taken, torch is missing, or the home is in use.
+        ConfigurationError: the port is taken, torch is missing, the home is in use or no folder, or
+            a server that is named does not answer.
         EmbeddedServerError, CrashLoopError: something does not start.
     """
     refuse_what_cannot_work(settings)
-    settings.home_dir.mkdir(parents=True, exist_ok=True)
     own_postgres, own_redis = settings.database_url is None, settings.redis_url is None
     with embedded_pair(settings.home_dir, postgres=own_postgres, redis=own_redis) as urls:
         settings = settings.model_copy(
@@ -80,16 +85,12 @@ def refuse_what_cannot_work(settings: Settings) -> None:
         )
     if find_spec("torch") is None:
         raise ConfigurationError('The workers need torch: pip install "unlearnd[worker]".')
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise ConfigurationError(
-                f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}): "
-                "set UNLEARND_PORT or UNLEARND_HOST."
-            ) from error
+    make_folder(settings.home_dir, "UNLEARND_HOME")
+    refuse_taken_address(settings.host, settings.port)
+    if settings.database_url is not None:
+        refuse_unreachable_database(settings.database_url)
+    if settings.redis_url is not None:
+        refuse_unreachable_broker(settings.redis_url)
 
 
 def prepare_database(settings: Settings) -> str:

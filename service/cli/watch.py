@@ -38,11 +38,14 @@ def watch(client: Client, request_id: str) -> dict[str, Any]:
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
     )
+    path = f"/v1/deletion-requests/{request_id}"
+    # Before the bar: a request that is not there must leave an error and nothing else.
+    request: dict[str, Any] = client.get(path)
     with Progress(*columns, console=err, transient=False) as bar:
         task = bar.add_task("staged", total=1.0)
         while True:
-            request: dict[str, Any] = client.get(f"/v1/deletion-requests/{request_id}")
             bar.update(task, completed=request["progress"], description=f"{phase_of(request):<18}")
             if is_over(request):
                 return request
             time.sleep(POLL_SECONDS)
+            request = client.get(path)

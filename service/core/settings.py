@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -9,8 +10,24 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 ALWAYS_ALLOWED_FACTORY = "workers.zoo:"
 
 
+DATABASE_SCHEMES = ("postgresql", "postgresql+psycopg")
+REDIS_SCHEMES = ("redis", "rediss", "redis+socket")
+
+
+def is_url_of(text: str, schemes: tuple[str, ...]) -> bool:
+    """Whether this is a URL of one of these schemes, as far as can be told without connecting."""
+    scheme, separator, _ = text.partition("://")
+    try:
+        port = urlsplit(text).port
+    except ValueError:
+        return False
+    return bool(separator) and scheme in schemes and port != 0
+
+
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="UNLEARND_", extra="ignore", frozen=False)
+    model_config = SettingsConfigDict(
+        env_prefix="UNLEARND_", extra="ignore", frozen=False, hide_input_in_errors=True
+    )
 
     home: Path = Field(
         default=Path("~/.unlearnd"),
@@ -58,7 +75,11 @@ class Settings(BaseSettings):
         le=1,
         description="The share of a dataset that one request may delete, where no model says less.",
     )
-    max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    max_body_bytes: int = Field(
+        default=32 * 1024 * 1024,
+        ge=1024,
+        description="Room for 10,000 IDs of 255 characters, at up to 12 bytes each in JSON.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("module_factories", mode="before")
@@ -66,6 +87,38 @@ class Settings(BaseSettings):
     def split_commas(cls, value: Any) -> Any:
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
+        return value
+
+    @field_validator("database_url", "redis_url", mode="before")
+    @classmethod
+    def empty_is_unset(cls, value: Any) -> Any:
+        return value or None
+
+    @field_validator("database_url")
+    @classmethod
+    def is_of_postgresql(cls, value: str | None) -> str | None:
+        if value is not None and not is_url_of(value, DATABASE_SCHEMES):
+            raise ValueError("write postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def is_of_redis(cls, value: str | None) -> str | None:
+        if value is not None and not is_url_of(value, REDIS_SCHEMES):
+            raise ValueError(
+                "write redis://:PASSWORD@HOST:PORT/DB, rediss://... with TLS, or "
+                "redis+socket:///PATH for a Unix socket"
+            )
+        return value
+
+    @field_validator("home", "storage", "work_dir")
+    @classmethod
+    def can_be_resolved(cls, value: Path | None) -> Path | None:
+        try:
+            if value is not None:
+                value.expanduser().resolve()
+        except (OSError, RuntimeError):
+            raise ValueError("no such user, or links in a circle: name a folder") from None
         return value
 
     @property

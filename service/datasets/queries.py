@@ -1,8 +1,6 @@
 """What is read about datasets."""
 
-from collections.abc import Iterator
-
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from service.core import clock
@@ -23,14 +21,16 @@ def is_used(session: Session, dataset: Dataset) -> bool:
     return session.scalar(query) is not None
 
 
-def tombstones_since(
-    session: Session, dataset: Dataset, since: int, upto: int
-) -> Iterator[tuple[str, int]]:
-    """Sample IDs and clocks, in the order of the clock."""
+def tombstones_after(
+    session: Session, dataset_id: int, place: tuple[int, str], *, upto: int, limit: int
+) -> list[tuple[int, str]]:
+    """Clocks and sample IDs behind this place, in the order of the clock."""
+    tv = place[0]
     query = (
-        clock.tombstones(dataset.id, after=since, upto=upto)
+        # The clock of the place once more, because only that part of the comparison has an index.
+        clock.tombstones(dataset_id, after=tv - 1, upto=upto)
+        .where(tuple_(DeletionRequest.tv, Tombstone.sample_id) > place)
         .order_by(DeletionRequest.tv, Tombstone.sample_id)
-        .execution_options(yield_per=10_000)
+        .limit(limit)
     )
-    for sample_id, _row, tv in session.execute(query):
-        yield sample_id, tv
+    return [(tv, sample_id) for sample_id, _row, tv in session.execute(query)]

@@ -44,16 +44,19 @@ RESOLVE = text(
 
 def resolve(
     session: Session, request_id: UUID, dataset_id: int, sample_ids: list[str]
-) -> dict[Disposition, int]:
-    """Store the given IDs with what they name, and count them by disposition."""
+) -> tuple[dict[Disposition, int], datetime]:
+    """Store the given IDs with what they name, and count them by disposition.
+
+    The time is that of the transaction, which `accepted_at` will be.
+    """
     keys = {"request_id": request_id, "dataset_id": dataset_id, "sample_ids": sample_ids}
     session.execute(RESOLVE, keys)
     counted = session.execute(
-        select(DeletionRequestSample.disposition, func.count())
+        select(DeletionRequestSample.disposition, func.count(), func.now())
         .where(DeletionRequestSample.request_id == request_id)
         .group_by(DeletionRequestSample.disposition)
-    )
-    return dict(counted.all())
+    ).all()
+    return {disposition: count for disposition, count, _ in counted}, counted[0][2]
 
 
 def by_id(session: Session, request_id: UUID) -> DeletionRequest | None:
@@ -169,6 +172,22 @@ def policies(session: Session, dataset: Dataset) -> list[Policy]:
         Model.dataset_id == dataset.id, Model.state != ModelState.INVALID
     )
     return [Policy.model_validate(policy) for policy in session.scalars(query)]
+
+
+def models_behind(session: Session, request: DeletionRequest) -> list[str]:
+    """The names of the models that have not been unlearned up to a request."""
+    published = ModelVersion.state == VersionState.PUBLISHED
+    query = (
+        select(Model.name)
+        .outerjoin(ModelVersion, (ModelVersion.model_id == Model.id) & published)
+        .where(
+            Model.dataset_id == request.dataset_id,
+            Model.state != ModelState.INVALID,
+            func.coalesce(ModelVersion.tv, Model.registered_tv) < request.tv,
+        )
+        .order_by(Model.name)
+    )
+    return list(session.scalars(query))
 
 
 def lock_models(session: Session, dataset_id: int) -> list[Model]:

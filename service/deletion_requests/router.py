@@ -1,9 +1,9 @@
 """`/v1/deletion-requests`."""
 
+import json
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
 
 from service.api.auth import CallerDep
 from service.api.deps import SessionDep, SettingsDep
@@ -18,7 +18,7 @@ from service.api.pagination import (
 )
 from service.api.problems import problems
 from service.api.schemas import ShortText
-from service.api.tagged import tagged
+from service.api.tagged import JSON, tagged
 from service.core.errors import IllegalMoveError
 from service.core.tables import Disposition, RequestState
 from service.datasets.service import DatasetNotFoundError, DatasetNotReadyError
@@ -59,27 +59,24 @@ def create_deletion_request(
     caller: CallerDep,
     request: Request,
     idempotency_key: KeyHeader = None,
-) -> JSONResponse:
+) -> Response:
     """Delete samples. They are out of every later training before this answers.
 
     IDs that are unknown, repeated or already deleted are counted as such, and never an error for
     the rest. A request that touches no known sample completes at once.
     """
     once = Once(session, caller, idempotency_key, order)
-    replayed = once.answer is not None
+    headers = {"Retry-After": POLL_AGAIN_SECONDS}
     if once.answer is None:
         accepted = service.accept(session, settings, order)
-        body = show_accepted(request, session, accepted).model_dump(mode="json")
+        body = show_accepted(request, session, accepted).model_dump_json()
         once.keep(body)
     else:
         body = once.answer
-    headers = {
-        "Location": str(request.url_for("read_deletion_request", request_id=body["id"])),
-        "Retry-After": POLL_AGAIN_SECONDS,
-    }
-    if replayed:
         headers["Idempotency-Replayed"] = "true"
-    return JSONResponse(body, 202, headers=headers)
+    request_id = json.loads(body)["id"]
+    headers["Location"] = str(request.url_for("read_deletion_request", request_id=request_id))
+    return Response(body, 202, media_type=JSON, headers=headers)
 
 
 @router.get("")
@@ -135,9 +132,10 @@ def cancel_deletion_request(
     responses=problems(RequestNotFoundError, IllegalMoveError),
 )
 def retry_deletion_request(
-    request_id: UUID, session: SessionDep, request: Request
+    request_id: UUID, session: SessionDep, request: Request, response: Response
 ) -> DeletionRequestRead:
     """Try a request again that failed, or that some models failed."""
+    response.headers["Retry-After"] = POLL_AGAIN_SECONDS
     return show_request(request, session, service.retry(session, request_id))
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from service.api.schemas import Body, Name, Resource, ShortText
+from service.api.schemas import Body, Name, Resource, ShortText, Time
 from service.core.tables import Disposition, JobPhase, JobState, Regulation, RequestState
 
 MAX_SAMPLES = 10_000
@@ -21,7 +21,7 @@ class DeletionRequestCreate(Body):
     regulation: Regulation = Field(
         default=Regulation.GDPR, description="Which law's deadline `due_at` follows."
     )
-    received_at: AwareDatetime | None = Field(
+    received_at: Time | None = Field(
         default=None,
         ge=datetime(1970, 1, 1, tzinfo=UTC),
         le=datetime(9000, 1, 1, tzinfo=UTC),

@@ -1,6 +1,6 @@
 """Accepting deletion requests, and finding them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
@@ -51,13 +51,14 @@ def accept(session: Session, settings: Settings, order: DeletionRequestCreate) -
         ReceivedInFutureError: `received_at` has not been yet.
     """
     dataset = datasets.find_ready(session, order.dataset)
-    now = datetime.now(UTC)
+    request_id = uuid4()
+    counts, now = queries.resolve(session, request_id, dataset.id, order.sample_ids)
     received_at = (order.received_at or now).astimezone(UTC)
     if received_at > now + CLOCK_SKEW:
         raise ReceivedInFutureError(f"received_at may not be later than now, {now.isoformat()}.")
 
     request = DeletionRequest(
-        id=uuid4(),
+        id=request_id,
         dataset=dataset,
         dataset_id=dataset.id,
         regulation=order.regulation,
@@ -66,7 +67,6 @@ def accept(session: Session, settings: Settings, order: DeletionRequestCreate) -
         due_at=deadlines.due_at(order.regulation, received_at),
         total=len(order.sample_ids),
     )
-    counts = queries.resolve(session, request.id, dataset.id, order.sample_ids)
     request.staged = counts.get(Disposition.STAGED, 0)
     request.not_found = counts.get(Disposition.NOT_FOUND, 0)
     request.duplicate = counts.get(Disposition.DUPLICATE, 0)

@@ -16,6 +16,7 @@ from service.core.tables import (
     RequestState,
 )
 from service.deletion_requests import queries
+from service.deletion_requests.details import detail_of
 from service.deletion_requests.schemas import (
     Counts,
     DeletionRequestRead,
@@ -74,7 +75,9 @@ def show_request(http: Request, session: Session, request: DeletionRequest) -> D
     jobs = queries.jobs(session, request) if request.tv else []
     versions = queries.answering_versions(session, request) if request.tv else []
     models = len(queries.policies(session, request.dataset))
-    return compose(http, request, jobs, versions, models)
+    shown = compose(http, request, jobs, versions, models)
+    shown.detail = detail_of(session, request, jobs, versions)
+    return shown
 
 
 def show_accepted(http: Request, session: Session, request: DeletionRequest) -> DeletionRequestRead:

@@ -11,7 +11,7 @@ from service.api.deps import SessionDep, SettingsDep, StoreDep
 from service.api.pagination import CursorQuery, LimitQuery, Page, decode_number, encode
 from service.api.problems import GoneError, NotReadyError, problems
 from service.api.schemas import PathName
-from service.api.tagged import tagged
+from service.api.tagged import has_already, tagged
 from service.core.errors import IllegalMoveError
 from service.core.tables import ModelVersion, VersionState
 from service.datasets.service import DatasetNotFoundError, DatasetNotReadyError
@@ -172,7 +172,8 @@ def download_file(
     path: PathName,
     session: SessionDep,
     store: StoreDep,
-) -> FileResponse:
+    request: Request,
+) -> Response:
     """One file of a version, byte for byte as `manifest.json` has it."""
     version = service.find_version(session, name, number)
     sha256 = sha256_of(version, path)
@@ -184,11 +185,10 @@ def download_file(
     if not file.is_file():
         raise StorageAwayError(f"{path} is not in the storage of this process: is it mounted?")
     digest = base64.b64encode(bytes.fromhex(sha256)).decode()
-    return FileResponse(
-        file,
-        filename=path.rsplit("/", 1)[-1],
-        headers={"ETag": f'"{sha256}"', "Repr-Digest": f"sha-256=:{digest}:"},
-    )
+    headers = {"ETag": f'"{sha256}"', "Repr-Digest": f"sha-256=:{digest}:"}
+    if has_already(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return FileResponse(file, filename=path.rsplit("/", 1)[-1], headers=headers)
 
 
 @router.get("/{name}/aliases", responses=problems(ModelNotFoundError))

@@ -213,7 +213,7 @@ def test_the_problem_types_are_listed() -> None:
     listed = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     in_docs = set(re.findall(r"^\| `/problems/([a-z-]+)` \|", listed, re.MULTILINE))
     kinds = {"error", "conflict", "invalid", "not-ready"}  # Only kinds of these are raised.
-    assert in_docs - {"body-too-large", "method-not-allowed", "bad-request"} == in_code - kinds
+    assert in_docs - {"method-not-allowed", "bad-request"} == in_code - kinds
 
 
 def test_the_life_cycles_are_listed() -> None:

@@ -93,6 +93,7 @@ class Story:
             id=job.id,
             fence=job.fence,
             attempt=job.attempt,
+            held_since=0.0,
             job=job,
             model=job.model,
             parent=job.parent,

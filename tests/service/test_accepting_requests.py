@@ -238,3 +238,12 @@ def test_an_unknown_request_is_not_found(client: TestClient) -> None:
 @pytest.mark.parametrize("path", ["", "/samples", "/events"])
 def test_a_request_id_that_is_no_uuid_is_refused(client: TestClient, path: str) -> None:
     refused(client.get(f"{REQUESTS}/17{path}"), 422, "validation")
+
+
+@pytest.mark.usefixtures("cnn")
+def test_a_request_without_a_moment_of_receipt_was_received_when_it_was_accepted(
+    client: TestClient,
+) -> None:
+    for names in (["s-1"], ["nobody"]):
+        request = accepted(client, names)
+        assert request["received_at"] == request["accepted_at"]

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.core import keys
-from service.core.tables import Dataset, DeletionRequest
+from service.core.tables import Dataset, DeletionRequest, IdempotencyKey
 from tests.service.calls import accepted, fetched, post_request, refused
 from tests.service.racing import at_once
 
@@ -30,13 +30,26 @@ def test_the_same_key_and_body_give_the_same_answer_and_one_request(
     second = post(client, "a", "s-1", "nobody")
 
     assert (first.status_code, second.status_code) == (202, 202)
-    assert second.json() == first.json()
+    assert second.content == first.content
     assert second.headers["location"] == first.headers["location"]
     assert second.headers["retry-after"] == first.headers["retry-after"]
     assert "idempotency-replayed" not in first.headers
     assert second.headers["idempotency-replayed"] == "true"
     assert requests(session) == 1
     assert session.scalars(select(Dataset.tv)).one() == 1
+
+
+def test_an_answer_that_an_older_release_stored_is_given_again(
+    client: TestClient, session: Session
+) -> None:
+    first = post(client, "a", "s-1").json()
+    session.scalars(select(IdempotencyKey)).one().answer = first
+    session.commit()
+
+    second = post(client, "a", "s-1")
+
+    assert second.headers["location"].endswith(first["id"])
+    assert second.json() == first
 
 
 def test_a_key_that_comes_with_another_body_is_refused(

@@ -88,6 +88,18 @@ def test_a_download_can_be_continued(client: TestClient) -> None:
 
 
 @pytest.mark.usefixtures("stored")
+def test_a_file_that_the_caller_has_is_not_sent_again(client: TestClient) -> None:
+    path = f"{PATH}/1/files/model.safetensors"
+    tag = client.get(path).headers["etag"]
+
+    for known in (tag, f'"other", {tag}', "*"):
+        answer = client.get(path, headers={"If-None-Match": known})
+        assert (answer.status_code, answer.content) == (304, b"")
+        assert answer.headers["etag"] == tag
+    assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+@pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize(
     "path",
     [

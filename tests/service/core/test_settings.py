@@ -97,3 +97,37 @@ def test_storage_and_scratch_lie_in_the_home_unless_named(tmp_path: Path) -> Non
 def test_an_api_without_a_database_says_what_to_set() -> None:
     with pytest.raises(ConfigurationError, match="UNLEARND_DATABASE_URL"):
         create_app(Settings())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:6379/0",
+        "redis://:p%40ss@redis/0",
+        "rediss://redis.example.org",
+        "redis+socket:///run/redis.sock",
+    ],
+)
+def test_redis_may_be_reached_plainly_with_tls_or_by_a_socket(url: str) -> None:
+    assert Settings(redis_url=url).redis_url == url
+
+
+@pytest.mark.parametrize("url", ["garbage", "amqp://x", "redis:x", "redis://h:x/0", "unix:///x"])
+def test_another_broker_than_redis_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="redis_url"):
+        Settings(redis_url=url)
+
+
+@pytest.mark.parametrize(
+    "url", ["garbage", "sqlite:///x", "postgres://h/d", "postgresql+psycopg2://h/d", "mysql://h"]
+)
+def test_another_database_than_postgresql_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match=r"postgresql\+psycopg://USER"):
+        Settings(database_url=url)
+
+
+def test_an_empty_url_is_none_and_a_refused_one_is_not_repeated() -> None:
+    assert Settings(database_url="", redis_url="").database_url is None
+    with pytest.raises(ValidationError) as refused:
+        Settings(database_url="mysql://u:hunter2@h/d")
+    assert "hunter2" not in str(refused.value)

@@ -55,8 +55,7 @@ def test_a_version_waits_for_a_lock_that_outlasts_the_lease_and_is_published(
                 wait_for_blocked(database, task)
                 until = time.monotonic() + 3 * worker.lease_seconds
                 while time.monotonic() < until:
-                    with database.unit_of_work() as other:
-                        take_back(other, worker)
+                    take_back(database, worker)
                     time.sleep(0.1)
             finally:
                 holder.rollback()
