@@ -26,14 +26,15 @@ def put_back(session: Session, job: Job, reason: str, *, max_attempts: int) -> N
 def fail(session: Session, job: Job, reason: str) -> None:
     """Give a job up. Its samples fall to the model's next job."""
     job.move_to(JobState.FAILED)
-    events.record_job(session, "job.failed", job, reason=reason)
-    give_up(session, job, reason)
+    give_up(session, job, "job.failed", reason)
 
 
-def give_up(session: Session, job: Job, reason: str) -> None:
+def give_up(session: Session, job: Job, kind: str, reason: str) -> None:
     """What failing and being cancelled have in common: the model makes no further try by itself."""
     close(job, reason)
-    completion.give_up(session, publication.lock_model(session, job.model_id), job.tv)
+    model = publication.lock_model(session, job.model_id)
+    events.record_job(session, kind, job, reason=reason)
+    completion.give_up(session, model, job.tv)
 
 
 def close(job: Job, reason: str | None) -> None:

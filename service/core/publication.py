@@ -68,6 +68,7 @@ def refuse(session: Session, version: ModelVersion, reason: str) -> None:
         job_id=version.job_id,
         version=version.number,
         digest=version.digest,
+        tv=version.tv,
         reason=reason,
     )
 

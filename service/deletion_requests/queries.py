@@ -3,7 +3,20 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, text, true, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    and_,
+    cast,
+    false,
+    func,
+    or_,
+    select,
+    text,
+    true,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, joinedload
 
@@ -228,8 +241,9 @@ def samples(
 
 
 def events(session: Session, request: DeletionRequest, *, after: int, limit: int) -> list[Event]:
-    """Its own events and those of the jobs that serve it, oldest first."""
+    """Its own events and those of the jobs that serve it, from when they did, oldest first."""
     own = Event.request_id == request.id
-    served = Event.job_id.in_(jobs_of(request).with_only_columns(Job.id))
+    at = func.coalesce(cast(Event.data["tv"].astext, BigInteger), request.tv)
+    served = and_(Event.job_id.in_(jobs_of(request).with_only_columns(Job.id)), at >= request.tv)
     query = select(Event).where(or_(own, served), Event.id > after).order_by(Event.id).limit(limit)
     return list(session.scalars(query))

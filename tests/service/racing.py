@@ -1,13 +1,14 @@
 """Several sessions at the same moment, without sleeping and hoping."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from threading import Barrier
 from typing import Any, TypeVar
 
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from service.core.db import Database
 
@@ -43,6 +44,18 @@ def in_background(work: Callable[[], T]) -> AbstractContextManager[Future[T]]:
             yield pool.submit(work)
 
     return running()
+
+
+@contextmanager
+def released(holder: Session) -> Iterator[None]:
+    """Let go of a session's locks when a block ends, also by a failure.
+
+    Inside `in_background`, which waits for its thread: the thread would wait for the locks.
+    """
+    try:
+        yield
+    finally:
+        holder.rollback()
 
 
 def at_once(count: int, work: Callable[[int], T]) -> list[T]:

@@ -103,7 +103,7 @@ def claim(session: Session, job_id: UUID, owner: str, seconds: float) -> Claimed
     job.phase, job.progress, job.metrics = JobPhase.LOADING, 0.0, []
     job.started_at = job.heartbeat_at = clock_now
     begin_requests(session, dataset_id, after=job.parent_tv, upto=job.tv)
-    events.record_job(session, "job.started", job, tv=job.tv, parent_version=parent.number)
+    events.record_job(session, "job.started", job, parent_version=parent.number)
     session.flush()
     session.refresh(job)
     return ClaimedJob(
@@ -227,5 +227,4 @@ def cancel(session: Session, claimed: ClaimedJob) -> None:
     """Somebody stopped the job. The requests that it served have failed until they are retried."""
     job = lock(session, claimed)
     job.move_to(JobState.CANCELLED)
-    attempts.give_up(session, job, "Cancelled by request.")
-    events.record_job(session, "job.cancelled", job)
+    attempts.give_up(session, job, "job.cancelled", "Cancelled by request.")

@@ -3,11 +3,11 @@
 import pytest
 from sqlalchemy.orm import Session
 
-from service.core import clock, publication
+from service.core import clock, events, publication
 from service.core.db import Database
 from service.core.tables import DeletionRequest, Model, ModelVersion
 from tests import factories
-from tests.service.racing import in_background, wait_for_blocked
+from tests.service.racing import in_background, released, wait_for_blocked
 from workers.lifecycle import jobs, publishing
 from workers.lifecycle.jobs import ClaimedJob
 
@@ -66,6 +66,7 @@ def test_without_the_clocks_lock_each_would_miss_the_other(
     request, claimed = both
     read = clock.read
     monkeypatch.setattr(clock, "read", lambda session, key, lock: read(session, key, lock=not lock))
+    monkeypatch.setattr(events, "lock_dataset", lambda *_given: None)
 
     publish_together(database, claimed)
 
@@ -86,7 +87,7 @@ def test_a_model_that_changes_while_its_lock_is_waited_for_is_read_anew(
 
     model.paused, model.failed_tv = True, 1
     session.flush()
-    with in_background(lock) as locking:
+    with in_background(lock) as locking, released(session):
         wait_for_blocked(database, locking)
         session.commit()
         assert locking.result() == (True, 1)

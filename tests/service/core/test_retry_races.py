@@ -8,7 +8,7 @@ from service.core.tables import DeletionRequest, Job, Model
 from service.deletion_requests import service
 from service.dispatcher.service import make_jobs
 from tests import factories
-from tests.service.racing import in_background, wait_for_blocked
+from tests.service.racing import in_background, released, wait_for_blocked
 from workers.lifecycle import jobs
 
 
@@ -30,7 +30,7 @@ def test_a_retry_that_waits_for_the_failure_starts_another_job(
     with Session(database.engine) as failing:
         jobs.fail(failing, claimed, "The files have changed.")
         failing.flush()
-        with in_background(retry) as retrying:
+        with in_background(retry) as retrying, released(failing):
             wait_for_blocked(database, retrying)
             failing.commit()
             assert retrying.result().state == "processing"

@@ -14,7 +14,7 @@ from service.core.settings import Settings
 from service.core.tables import Dataset, DeletionRequest, Event, Job, JobPhase, JobState, Model
 from service.dispatcher.service import make_jobs, settle, take_back, take_back_job
 from tests import factories
-from tests.service.racing import in_background, wait_for_blocked
+from tests.service.racing import in_background, released, wait_for_blocked
 from workers.lifecycle import jobs
 
 TakeBack = Callable[[], None]
@@ -154,7 +154,7 @@ def test_a_dispatcher_that_waits_for_one_job_has_let_go_of_the_others(
     first, second = two_datasets
     clock.read(session, second.id, lock=True)
 
-    with in_background(lambda: take_back(database, settings)) as taking:
+    with in_background(lambda: take_back(database, settings)) as taking, released(session):
         wait_for_blocked(database, taking)
         with database.unit_of_work() as other:
             assert other.scalars(select(Job.state).order_by(Job.created_at)).all() == [
@@ -178,7 +178,7 @@ def test_a_dispatcher_that_waits_for_one_dataset_has_let_go_of_the_others(
     session.commit()
     clock.read(session, second.id, lock=True)
 
-    with in_background(lambda: settle(database)) as settling:
+    with in_background(lambda: settle(database)) as settling, released(session):
         wait_for_blocked(database, settling)
         with database.unit_of_work() as other:
             states = dict(

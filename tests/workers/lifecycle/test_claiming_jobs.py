@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from service.core.db import Database
 from service.core.tables import Dataset, DeletionRequest, Event, Job, JobState, Model
 from tests import factories
-from tests.service.racing import at_once, in_background, wait_for_blocked
+from tests.service.racing import at_once, in_background, released, wait_for_blocked
 from workers.lifecycle import jobs
 from workers.lifecycle.jobs import ClaimedJob
 
@@ -102,7 +102,7 @@ def test_a_claim_that_waits_for_the_kill_switch_obeys_it(
 
     cnn.paused = True
     session.flush()
-    with in_background(claim) as claiming:
+    with in_background(claim) as claiming, released(session):
         wait_for_blocked(database, claiming)
         session.commit()
         assert claiming.result() is None
