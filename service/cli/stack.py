@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx2
 
+from service.cli.console import SUPERVISED
 from service.cli.keys import ensure_admin_key
 from service.cli.preflight import (
     make_folder,
@@ -105,7 +106,7 @@ def prepare_database(settings: Settings) -> str:
 
 
 def children(settings: Settings, logs: Path | None) -> list[Child]:
-    env = environment(settings)
+    env = {**environment(settings), SUPERVISED: "1"}
 
     def child(name: str, *command: str) -> Child:
         args = [sys.executable, "-m", "service.cli", *command]
