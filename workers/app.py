@@ -6,10 +6,10 @@ A worker is a supervisor only. It imports no torch: each run computes in a proce
 from typing import Any
 
 import structlog
-from celery.signals import setup_logging, worker_init, worker_shutting_down
+from celery.signals import celeryd_init, setup_logging, worker_init, worker_shutting_down
 
 from service.core.errors import ConfigurationError
-from service.core.logging import configure_logging
+from service.core.logging import configure_logging, log_what_nobody_handles
 from service.core.messages import celery_app
 from service.core.storage import StorageError
 from workers import context, keeper, workspace
@@ -33,14 +33,16 @@ app.conf.include = [
 ]
 
 
+# Celery's first signal as well, because it warns and sweeps before it sets up logging.
+@celeryd_init.connect
 @setup_logging.connect
 def log_our_way(**_: Any) -> None:
     configure_logging(context.settings().log_level, process="worker")
+    log_what_nobody_handles()
 
 
 @worker_init.connect
 def sweep_scratch(**_: Any) -> None:
-    log_our_way()  # Celery sets up logging only after this signal.
     swept = workspace.sweep(context.settings())
     if swept:
         log.warning("removed the scratch space of runs whose worker was killed", runs=swept)

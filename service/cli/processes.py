@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +17,7 @@ from service.cli.servers import environment, with_servers
 from service.core import schema
 from service.core.db import Database
 from service.core.errors import ConfigurationError
-from service.core.logging import configure_logging
+from service.core.logging import configure_logging, log_what_nobody_handles
 from service.core.messages import Queue, celery_app
 from service.core.settings import Settings
 from service.supervisor import stop_signals
@@ -44,6 +45,7 @@ def api() -> None:
     refuse_taken_address(settings.host, settings.port)
     os.environ.update(environment(settings))
     configure_logging(settings.log_level, process="api")
+    log_what_nobody_handles()
     uvicorn.run(
         "service.main:create_app",
         factory=True,
@@ -66,6 +68,9 @@ def worker(
     make_folder(settings.scratch_dir, "UNLEARND_WORK_DIR or UNLEARND_HOME", mode=0o700)
     make_folder(settings.storage_dir, "UNLEARND_STORAGE or UNLEARND_HOME")
     os.environ.update(environment(settings))
+    # Celery tells of its end on standard output, past every logger; a worker has no other output.
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
     # Threads, so that the supervisor answers and keeps its lease while its run computes.
     command = [
         *(sys.executable, "-m", "celery", "-q", "-A", "workers.app", "worker"),
@@ -82,6 +87,7 @@ def dispatcher() -> None:
     settings = with_database(redis=True)
     assert settings.database_url and settings.redis_url  # noqa: S101, PT018 (with_servers names both)
     configure_logging(settings.log_level, process="dispatcher")
+    log_what_nobody_handles()
     database = Database(settings.database_url, pool_size=2, application="unlearnd dispatcher")
     with stop_signals() as signals:
         run(database, celery_app(settings, settings.redis_url), settings, signals.stop)

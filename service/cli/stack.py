@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx2
 
+from service.cli.console import SUPERVISED
 from service.cli.keys import ensure_admin_key
 from service.cli.preflight import (
     make_folder,
@@ -63,8 +64,9 @@ def stack(settings: Settings, signals: StopSignals, logs: Path | None) -> Iterat
         url = base_url(settings)
         with Supervisor(at_once=signals.at_once) as supervisor:
             supervisor.start(children(settings, logs))
-            wait_until_ready(url, supervisor, signals)
+            # Announced first: whoever has seen /readyz answer may call any command at once.
             with announced(settings, running(settings, url)):
+                wait_until_ready(url, supervisor, signals)
                 yield Stack(url, key, supervisor, settings)
 
 
@@ -105,7 +107,7 @@ def prepare_database(settings: Settings) -> str:
 
 
 def children(settings: Settings, logs: Path | None) -> list[Child]:
-    env = environment(settings)
+    env = {**environment(settings), SUPERVISED: "1"}
 
     def child(name: str, *command: str) -> Child:
         args = [sys.executable, "-m", "service.cli", *command]

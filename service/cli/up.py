@@ -7,7 +7,7 @@ import typer
 
 from service.cli.console import err
 from service.cli.stack import stack
-from service.core.logging import configure_logging
+from service.core.logging import configure_logging, log_what_nobody_handles
 from service.core.settings import Settings
 from service.supervisor import stop_signals
 
@@ -32,8 +32,10 @@ def up(
     given: dict[str, Any] = {"home": home, "host": host, "port": port}
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
     configure_logging(settings.log_level, process="up")
+    log_what_nobody_handles()
     with stop_signals() as signals, stack(settings, signals, logs=None) as service:
         if not signals.stop.is_set():
-            err.print(f"unlearnd is ready at {service.url}; its API is described at /docs.")
-            err.print(f"The administrator's key is in {settings.admin_key_file}.")
+            ready = f"unlearnd is ready at {service.url}; its API is described at /docs."
+            err.print(ready, soft_wrap=True)
+            err.print(f"The administrator's key is in {settings.admin_key_file}.", soft_wrap=True)
         service.supervisor.run_forever(signals.stop)

@@ -3,6 +3,8 @@
 import logging
 import re
 import sys
+import threading
+from types import TracebackType
 
 import structlog
 from psycopg import Error as PsycopgError
@@ -76,3 +78,32 @@ def configure_logging(level: str, *, process: str) -> None:
         logger.handlers.clear()
         logger.propagate = True
     logging.getLogger("kombu").setLevel("WARNING")
+
+
+def log_what_nobody_handles() -> None:
+    """Make lines of the log out of warnings and of errors that end a process or a thread.
+
+    For processes of our own, after `configure_logging`: the log of a process is one JSON object
+    a line, and Python would write these as text of several lines.
+    """
+    logging.captureWarnings(True)
+    log = structlog.get_logger(__name__)
+
+    def error_of_process(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+        else:
+            log.critical("unhandled error", exc_info=(kind, error, trace))
+
+    def error_of_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None:
+            log.critical(
+                "unhandled error in a thread",
+                thread=args.thread.name if args.thread else None,
+                exc_info=(args.exc_type, args.exc_value, args.exc_traceback),
+            )
+
+    sys.excepthook = error_of_process
+    threading.excepthook = error_of_thread

@@ -75,8 +75,13 @@ class Service:
         self.becomes_ready(f"/v1/models/{name}")
 
     def becomes_ready(self, path: str) -> None:
-        checked = wait_until(lambda: self._checked(path))
+        checked = self.checked(path)
         assert checked["state"] == "ready", checked["reason"]
+
+    def checked(self, path: str) -> dict[str, Any]:
+        """A dataset or a model, once a worker has looked at it."""
+        found: dict[str, Any] = wait_until(lambda: self._checked(path))
+        return found
 
     def _checked(self, path: str) -> dict[str, Any] | None:
         found: dict[str, Any] = self.get(path)

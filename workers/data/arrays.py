@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from workers.data.errors import DatasetError
 from workers.data.parquet import IDDigest, as_text, batches, open_parquet
@@ -81,6 +82,17 @@ def to_numpy(column: Any, spec: ArraySpec, uri: str, first_row: int) -> npt.NDAr
         )
     numbers: npt.NDArray[Any] = flat.to_numpy(zero_copy_only=False)
     return numbers.reshape(len(column), *spec.shape)
+
+
+def misfits(column: Any, size: int) -> list[int]:
+    """The rows of a batch that are null, hold a null, or are not of this many numbers."""
+    bad = pc.fill_null(pc.not_equal(pc.list_value_length(column), size), True)
+    rows = set(pc.indices_nonzero(bad).to_pylist())
+    flat = column.flatten()
+    if flat.null_count:
+        parents = pc.list_parent_indices(column).filter(pc.is_null(flat))
+        rows.update(parents.to_pylist())
+    return sorted(rows)
 
 
 def _lengths_fit(column: Any, size: int) -> bool:

@@ -4,15 +4,17 @@ import ctypes
 import os
 import signal
 import sys
-import traceback
 from pathlib import Path
 
+import structlog
 from pydantic import TypeAdapter
 
 from workers.plan import OUTCOME, PLAN, Ending, Failed, Plan, ProgressLine, Refused, UnlearnPlan
 from workers.runner.progress import ProgressPipe
 
 PR_SET_PDEATHSIG = 1
+
+log = structlog.get_logger(__name__)
 
 
 def die_with(parent: int) -> None:
@@ -26,6 +28,7 @@ def die_with(parent: int) -> None:
 
 def main(work_dir: Path) -> None:
     # torch is imported here and not above: the supervisor's death must be noticed before.
+    from service.core.logging import configure_logging, log_what_nobody_handles
     from service.core.settings import Settings
     from workers.data.locations import trouble
     from workers.runner.refusals import REFUSALS
@@ -37,6 +40,8 @@ def main(work_dir: Path) -> None:
     text = (work_dir / PLAN).read_text(encoding="utf-8")
     plan: Plan = TypeAdapter[Plan](Plan).validate_json(text)
     settings = Settings()
+    configure_logging(settings.log_level, process="runner")
+    log_what_nobody_handles()
     ending: Ending
     try:
         if isinstance(plan, UnlearnPlan):
@@ -44,10 +49,10 @@ def main(work_dir: Path) -> None:
         else:
             ending = validate(plan, work_dir, settings, pipe.tell)
     except REFUSALS as error:
-        traceback.print_exc()
+        log.warning("run refused", reason=str(error), exc_info=error)
         ending = Refused(reason=str(error))
     except OSError as error:
-        traceback.print_exc()
+        log.warning("run failed", reason=trouble(error), exc_info=error)
         ending = Failed(reason=trouble(error))
     partial = work_dir / f"{OUTCOME}.partial"
     partial.write_text(ending.model_dump_json(), encoding="utf-8")

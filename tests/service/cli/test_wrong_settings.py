@@ -1,5 +1,6 @@
 """What is set up wrongly ends as one line that names the setting and says what to do."""
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,22 @@ def test_a_database_that_is_away_is_one_line(
     assert f"127.0.0.1:{closed_port}/d cannot be used (Connection refused)" in said
     assert "set UNLEARND_DATABASE_URL" in said
     assert PASSWORD not in said
+
+
+def test_a_process_of_up_says_what_is_wrong_as_a_line_of_the_log(
+    tmp_path: Path, closed_port: int
+) -> None:
+    done = unlearnd(
+        "dispatcher",
+        home=tmp_path,
+        UNLEARND_DATABASE_URL=f"postgresql+psycopg://u@127.0.0.1:{closed_port}/d",
+        UNLEARND_REDIS_URL=f"redis://127.0.0.1:{closed_port}/0",
+        UNLEARND_SUPERVISED="1",
+    )
+
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "set UNLEARND_DATABASE_URL" in json.loads(line)["event"]
 
 
 def test_a_database_that_lets_nobody_in_says_so_without_the_password(

@@ -136,6 +136,49 @@ def test_held_out_files_need_no_ids(tmp_path: Path) -> None:
     assert file["rows"] == 2
 
 
+RAGGED = [
+    ([[1, 2], [1], [1, 2], [1, 2, 3]], "Row 1, 3 does not hold 2 numbers in pixels"),
+    ([[1, 2], None, [3, 4]], "Row 1 does not hold 2 numbers"),
+    ([[1, 2], [3, None]], "Row 1 does not hold 2 numbers"),
+    ([[], [1, 2], [1, 2]], "Row 0 does not hold 2 numbers"),
+    ([[1, 2, 3], [1], [1, 2]], "Row 0, 1 does not hold 2 numbers"),
+    ([[1]] * 9, "Row 0, 1, 2, 3, 4 and others does not hold 2 numbers"),
+]
+LISTS = [pa.list_(pa.uint8()), pa.large_list(pa.float32())]
+
+
+@pytest.mark.parametrize("kind", LISTS)
+@pytest.mark.parametrize(("pixels", "sentence"), RAGGED)
+def test_lists_of_another_length_than_the_shape_are_refused_by_row(
+    tmp_path: Path, pixels: Any, sentence: str, kind: pa.DataType
+) -> None:
+    write_lists(tmp_path / "a.parquet", pixels, kind)
+
+    with pytest.raises(DatasetError, match=sentence):
+        index(tmp_path.as_uri())
+    with pytest.raises(DatasetError, match=f"Held-out r{sentence[1:]}"):
+        read_holdout(tmp_path.as_uri(), [PIXELS])
+
+
+def write_lists(path: Path, pixels: Any, kind: pa.DataType) -> None:
+    ids = [f"{path.stem}-{n}" for n in range(len(pixels))]
+    table = pa.table({"sample_id": ids, "pixels": pa.array(pixels, kind)})
+    pq.write_table(table, path, row_group_size=2)
+
+
+@pytest.mark.parametrize("kind", [*LISTS, pa.list_(pa.int32(), 2)])
+def test_a_missing_list_in_a_later_file_and_batch_is_named(
+    tmp_path: Path, kind: pa.DataType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.data.index.NUMBERS_A_BATCH", 6)
+    write_lists(tmp_path / "a.parquet", [[1, 2]] * 5, kind)
+    assert [len(chunk.ids) for chunk in index(tmp_path.as_uri())[0]] == [3, 2]
+    write_lists(tmp_path / "b.parquet", [[1, 2]] * 4 + [None], kind)
+
+    with pytest.raises(DatasetError, match="Row 9 does not hold 2 numbers in pixels"):
+        index(tmp_path.as_uri())
+
+
 @given(st.lists(st.text(max_size=6), max_size=30), st.integers(1, 7))
 def test_a_digest_does_not_depend_on_the_batches(ids: list[str], size: int) -> None:
     whole, cut = IDDigest(), IDDigest()
