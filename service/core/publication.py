@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from service.core import clock, completion, events
 from service.core.db import clock_now
-from service.core.tables import Alias, Model, ModelVersion, VersionState
+from service.core.tables import Alias, Job, JobState, Model, ModelVersion, VersionState
 
 CHAMPION = "champion"
 
@@ -35,6 +35,7 @@ def promote(session: Session, model: Model, version: ModelVersion) -> None:
         session.flush()  # A lineage has one head: the old one goes before the new one comes.
     version.move_to(VersionState.PUBLISHED)
     version.published_at = clock_now
+    decide(session, version, JobState.PUBLISHED)
     point(session, model, CHAMPION, version)
     session.flush()
     overtaken = waiting_for_review(session, model)
@@ -61,6 +62,7 @@ def waiting_for_review(session: Session, model: Model) -> list[ModelVersion]:
 def refuse(session: Session, version: ModelVersion, reason: str) -> None:
     """Reject a staged version. A dispatcher destroys its files once this is committed."""
     version.move_to(VersionState.REJECTED)
+    decide(session, version, JobState.FAILED)
     events.record(
         session,
         "version.rejected",
@@ -71,6 +73,18 @@ def refuse(session: Session, version: ModelVersion, reason: str) -> None:
         tv=version.tv,
         reason=reason,
     )
+
+
+def decide(session: Session, version: ModelVersion, state: JobState) -> None:
+    """End the job that made a version and waits for somebody's decision about it.
+
+    It keeps the reason why it waited. Nobody else locks such a job: it is claimed by no worker.
+    """
+    job = session.get(Job, version.job_id) if version.job_id else None
+    if job is None or job.state != JobState.NEEDS_REVIEW:
+        return  # Its own job publishes it at this moment, or it was registered.
+    job.move_to(state)
+    job.progress = 1.0
 
 
 def point(session: Session, model: Model, name: str, version: ModelVersion) -> None:

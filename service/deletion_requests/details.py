@@ -6,7 +6,7 @@ from service.core.tables import DeletionRequest, Job, JobState, ModelVersion, Re
 from service.deletion_requests import queries
 
 NAMED = 5
-CAME_TO_NOTHING = (JobState.FAILED, JobState.CANCELLED, JobState.NEEDS_REVIEW)
+CAME_TO_NOTHING = (JobState.FAILED, JobState.CANCELLED)
 
 
 def detail_of(
@@ -42,10 +42,7 @@ def listed(names: list[str]) -> str:
 
 
 def reasons(jobs: list[tuple[Job, int | None]], versions: list[ModelVersion]) -> list[str]:
-    """Of each model that does not answer the request, why its last job came to nothing.
-
-    The state says that nothing waits for review any more: such a version was rejected.
-    """
+    """Of each model that does not answer the request, why its last job came to nothing."""
     answered = {version.model_id for version in versions}
     last = {
         job.model_id: (job, number)
@@ -57,6 +54,7 @@ def reasons(jobs: list[tuple[Job, int | None]], versions: list[ModelVersion]) ->
 
 def reason_of(job: Job, number: int | None) -> str:
     reason = job.reason or f"its job was {job.state}."
-    if job.state == JobState.NEEDS_REVIEW and number is not None:
+    # A job that failed and made a version waited for review, and the version was rejected.
+    if number is not None:
         return f"{job.model.name}: version {number} was rejected. {reason}"
     return f"{job.model.name}: {reason}"

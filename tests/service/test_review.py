@@ -82,6 +82,10 @@ def test_an_approved_version_is_published_and_completes_its_requests(
     assert client.get("/v1/models/cnn/aliases/champion").json()["version"] == 2
     request = client.get(f"/v1/deletion-requests/{waiting['id']}").json()
     assert (request["status"], request["counts"]["unlearned"]) == ("completed", 1)
+    (job,) = request["jobs"]
+    assert (job["state"], job["progress"]) == ("published", 1.0)
+    # An operator who looks for what waits finds it no more.
+    assert client.get("/v1/jobs?state=needs_review").json()["items"] == []
     assert client.post("/v1/models/cnn/versions/2:approve").status_code == 409
     assert client.post("/v1/models/cnn/versions/2:reject").status_code == 409
 
@@ -97,6 +101,8 @@ def test_a_rejected_version_loses_its_files_and_fails_its_requests(
     rejected = client.post("/v1/models/cnn/versions/2:reject")
 
     assert (rejected.status_code, rejected.json()["state"]) == (200, "rejected")
+    (job,) = client.get("/v1/jobs").json()["items"]
+    assert (job["state"], job["reason"]) == ("failed", "Agreement is 0.9; at least 0.97 is wanted.")
     destroy_old_versions(database, LocalStore(settings.storage_dir))
     assert not folder.exists()
     gone = client.get("/v1/models/cnn/versions/2/files/manifest.json")

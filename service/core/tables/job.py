@@ -46,6 +46,7 @@ class Job(Base, Leased, LifeCycle):
     MOVES: ClassVar[Moves] = moves(
         queued={"running", "failed", "cancelled"},
         running={"queued", "published", "needs_review", "failed", "cancelled"},
+        needs_review={"published", "failed"},
     )
     __table_args__ = (
         Index(

@@ -38,7 +38,7 @@ FIRST: dict[type[Any], str] = {
 FINAL: dict[type[Any], set[str]] = {
     Dataset: {"ready", "invalid"},
     DeletionRequest: {"completed", "cancelled"},
-    Job: {"published", "needs_review", "failed", "cancelled"},
+    Job: {"published", "failed", "cancelled"},
     Model: {"ready", "invalid"},
     ModelVersion: {"rejected", "destroyed"},
 }
