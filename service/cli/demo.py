@@ -242,7 +242,7 @@ def show(result: Result, described: dict[str, Any], settings: Settings) -> None:
         "accuracy": "accuracy on {} samples (labels, report only)",
         "agreement": "agreement with the parent, {} samples",
         "membership_auc": "membership AUC by {} (0.5 is chance)",
-        "contradicted": "contradicted by neighbours, {} over held-out (0 is none)",
+        "contradicted": "contradiction by neighbours, {} (0 is none)",
     }
     for group, title in titles.items():
         for name, value in result.before[group].items():
