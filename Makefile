@@ -38,8 +38,8 @@ up: $(STAMP) ## Run the whole service on this machine until Ctrl-C.
 	UNLEARND_HOME='$(UNLEARND_HOME)' $(BIN)/unlearnd up
 
 .PHONY: test
-test: $(STAMP) ## Run all tests; TEST_ARGS="tests/service -x" narrows them down.
-	$(BIN)/python -m pytest $(TEST_ARGS)
+test: $(STAMP) ## Run all tests, in two processes; TEST_ARGS="tests/service -x" narrows them down.
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_ARGS)
 
 .PHONY: bench
 bench: $(STAMP) ## Compare unlearning methods; BENCH_ARGS="--tasks memorised-100 --seeds 1".

@@ -98,7 +98,7 @@ TASKS: dict[str, Maker] = {
     **{f"random-{count}": random_samples(count) for count in (1, 10, 100)},
     "memorised-40": memorised_samples(40),
     "memorised-100": memorised_samples(100),
-    "memorised-40-by-10": in_a_row(10, memorised_samples(40)),
+    "memorised-40-by-4": in_a_row(4, memorised_samples(40)),
     "memorised-100-by-10": in_a_row(10, memorised_samples(100)),
 }
 
