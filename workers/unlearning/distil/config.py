@@ -19,7 +19,7 @@ class DistilConfig(Knobs):
     weight_decay: float = knob(0.01, "Of AdamW.", 0.0, 10.0)
     clip_norm: float = knob(5.0, "Largest norm of the gradient.", 1e-6)
     hardness: float = knob(
-        1.0, "Share of the parent's decision in the target; the rest is its softmax.", 0.0, 1.0
+        0.5, "Share of the parent's decision in the target; the rest is its softmax.", 0.0, 1.0
     )
     prior_shift: float = knob(
         0.5, "How far targets follow the classes' shares in what remains; 1 is wholly.", 0.0, 1.0
