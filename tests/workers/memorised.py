@@ -7,6 +7,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
+from workers.evaluation.audit import AuditReport, audit
 from workers.unlearning.base import Problem, Samples
 from workers.unlearning.tap import find_tap
 from workers.zoo import digits_cnn
@@ -50,6 +51,21 @@ class Digits:
             "min_agreement": 0.97,
         }
         return Problem(**(values | changes))  # type: ignore[arg-type]
+
+    def measure(self, candidate: nn.Module) -> AuditReport:
+        """The audit of a candidate against the parent, as a job runs it."""
+        problem = self.problem()
+        return audit(
+            self.parent,
+            candidate,
+            problem.fresh,
+            problem.tap,
+            remaining=problem.remaining,
+            forgotten=problem.forgotten,
+            holdout=problem.holdout,
+            device=problem.device,
+            seed=1,
+        )
 
 
 def samples(inputs: Tensor) -> Samples:

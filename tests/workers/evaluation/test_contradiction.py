@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from tests.workers.memorised import Digits
-from workers.evaluation.audit import AuditReport, audit
 from workers.evaluation.contradiction import contradicted, contradiction, wilson
 from workers.unlearning.registry import get_method
 
@@ -38,34 +37,19 @@ def digits(memorised_digits: Digits) -> Digits:
     return memorised_digits
 
 
-def measure(digits: Digits, candidate: torch.nn.Module) -> AuditReport:
-    problem = digits.problem()
-    return audit(
-        digits.parent,
-        candidate,
-        problem.fresh,
-        problem.tap,
-        remaining=problem.remaining,
-        forgotten=problem.forgotten,
-        holdout=problem.holdout,
-        device=problem.device,
-        seed=1,
-    )
-
-
 def test_the_audit_tells_a_network_that_memorised_from_one_that_never_saw(digits: Digits) -> None:
     """Power: the parent fails by far, and a student with fresh weights passes."""
     student = get_method("distil").unlearn(
         digits.problem(parameters={"min_steps": 400}), lambda _progress: None
     )
-    report = measure(digits, student.model)
+    report = digits.measure(student.model)
 
     assert report.contradiction is not None
     assert report.contradiction.before.low > 0.5
     assert abs(report.contradiction.after.excess) < 0.15
     assert report.contradiction.passed
     # The parent itself, as if nothing had been done.
-    nothing = measure(digits, digits.parent)
+    nothing = digits.measure(digits.parent)
     assert nothing.contradiction is not None
     assert not nothing.contradiction.passed
     assert nothing.level == "utility"

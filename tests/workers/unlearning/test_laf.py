@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from tests.workers.memorised import Digits, same, samples, state
-from workers.evaluation.audit import AuditReport, audit
 from workers.evaluation.gate import decide
 from workers.unlearning.base import Problem, Progress, Unlearned, UnlearningError
 from workers.unlearning.registry import get_method
@@ -23,21 +22,6 @@ def run(problem: Problem) -> Unlearned:
     return get_method("laf").unlearn(problem, lambda _progress: None)
 
 
-def measure(digits: Digits, candidate: nn.Module) -> AuditReport:
-    problem = digits.problem()
-    return audit(
-        digits.parent,
-        candidate,
-        problem.fresh,
-        problem.tap,
-        remaining=problem.remaining,
-        forgotten=problem.forgotten,
-        holdout=problem.holdout,
-        device=problem.device,
-        seed=1,
-    )
-
-
 @pytest.fixture(scope="module")
 def unlearned(digits: Digits) -> Unlearned:
     return run(digits.problem())
@@ -46,7 +30,7 @@ def unlearned(digits: Digits) -> Unlearned:
 def test_forgotten_samples_can_be_told_from_held_out_ones_less_well(
     digits: Digits, unlearned: Unlearned
 ) -> None:
-    report = measure(digits, unlearned.model)
+    report = digits.measure(unlearned.model)
     assert report.membership is not None
     for attack in report.membership.values():
         assert abs(attack.before.auc - 0.5) > 0.25
