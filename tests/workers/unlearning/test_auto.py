@@ -95,6 +95,17 @@ def fail(_problem: Problem) -> torch.nn.Module:
     raise UnlearningError("It does not learn.")
 
 
+def nudged(problem: Problem, share: float = 0.4) -> torch.nn.Module:
+    """The parent, moved by that share of the way towards fresh weights."""
+    model = problem.fresh()
+    weights = {
+        name: (1 - share) * tensor + share * model.state_dict()[name]
+        for name, tensor in problem.model.state_dict().items()
+    }
+    model.load_state_dict(weights)
+    return model
+
+
 def test_another_method_is_tried_where_one_loses_agreement_or_fails(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +143,11 @@ def test_a_method_that_did_not_come_to_its_end_is_kept_for_want_of_a_better_one(
     monkeypatch.setattr(auto, "get_method", known.__getitem__)
     assert run(digits.problem()).method == "redirect"
 
+    # Who changes nothing agrees most, and has forgotten nothing.
+    known["laf"] = Halfway("laf", lambda given: given.model)
+    known["redirect"] = Halfway("redirect", nudged)
+    assert run(digits.problem(min_agreement=0.9)).method == "redirect"
+
     known["distil"] = Stub("distil", lambda given: given.model)
     assert run(digits.problem()).method == "distil"
 
@@ -139,16 +155,12 @@ def test_a_method_that_did_not_come_to_its_end_is_kept_for_want_of_a_better_one(
 def test_where_none_keeps_agreement_the_one_that_is_nearest_is_handed_to_the_gate(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nudged(given: Problem) -> torch.nn.Module:
-        model = given.fresh()
-        weights = {
-            name: 0.5 * tensor + 0.5 * model.state_dict()[name]
-            for name, tensor in given.model.state_dict().items()
-        }
-        model.load_state_dict(weights)
-        return model
-
-    use(monkeypatch, redirect=lambda given: given.fresh(), distil=nudged, laf=fail)
+    use(
+        monkeypatch,
+        redirect=lambda given: given.fresh(),
+        distil=lambda given: nudged(given, 0.5),
+        laf=fail,
+    )
 
     unlearned = run(digits.problem(min_agreement=1.0, holdout=None))
 

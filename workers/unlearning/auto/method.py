@@ -38,8 +38,12 @@ class Trial:
 
     @property
     def rank(self) -> tuple[bool, bool, float]:
-        """Larger is better: agreement kept, then its own end reached."""
-        return self.kept, self.unlearned.reached, self.agreement
+        """Larger is better: agreement kept, then its own end reached.
+
+        Where it is kept, more of it is no merit: who forgets least agrees most. Of equals the one
+        that was tried first is taken.
+        """
+        return self.kept, self.unlearned.reached, 0.0 if self.kept else self.agreement
 
 
 @register

@@ -18,6 +18,9 @@ from workers.unlearning.redirect.targets import Targets, targets
 from workers.unlearning.registry import register
 from workers.unlearning.tap import Tapped
 
+# It stops when more than this are turned; that so many are is good enough to be an end.
+NEARLY_ALL = 0.9
+
 
 @register
 class Redirect:
@@ -48,7 +51,7 @@ class Redirect:
         for mine, other in zip(student.parameters(), problem.model.parameters(), strict=True):
             mine.grad = None
             mine.requires_grad_(other.requires_grad)
-        reached = bool(summary["turned_enough"])
+        reached = summary["after"]["turned"] >= NEARLY_ALL
         return Unlearned(student, self.name, asdict(config), summary, reached=reached)
 
 
@@ -97,7 +100,6 @@ class _Run:
             "turned": int(goal.turned.sum()),
             "steps_taken": look.step,
             "rewinds": rewinds,
-            "turned_enough": edit.turned(look),
             "targets_met": edit.done(look),
             "agreement_kept": edit.kept(look),
             "after": look.metrics(),
