@@ -35,22 +35,24 @@ def test_where_shares_stay_as_they_are_so_do_the_answers() -> None:
     assert kept.decisions.tolist() == [0, 1]
 
 
-def test_targets_follow_half_of_the_shift() -> None:
-    """Certain answers: remaining are 1 of class 0 and 3 of class 1, forgotten 2 of class 0.
+@pytest.mark.parametrize(
+    ("prior_shift", "wanted"), [(0.0, 0.6), (0.5, 0.4641), (1.0, 1 / 3)], ids=["no", "half", "full"]
+)
+def test_targets_follow_the_shift_as_far_as_is_asked(prior_shift: float, wanted: float) -> None:
+    """Certain answers: 1000 of class 0 and 3000 of class 1 remain, 2000 of class 0 go.
 
-    q = (1/2, 1/2), r = (1/4, 3/4), w = (1/2, 3/2). An answer of (3/5, 2/5) would become
-    (3/10, 3/5) -> (1/3, 2/3) in full, and with the root of w (0.4243, 0.4899) -> 0.464, 0.536.
+    q = (1/2, 1/2), r = (1/4, 3/4), w = (1/2, 3/2). One more answer, (3/5, 2/5), hardly moves
+    these, and becomes (3/10, 3/5) -> (1/3, 2/3) in full, and with the roots of w (0.4243, 0.4899)
+    -> (0.4641, 0.5359).
     """
-    certain = [[1 - 1e-7, 1e-7], *[[1e-7, 1 - 1e-7]] * 3]
-    remaining = logits(*certain)
-    forgotten = logits([1 - 1e-7, 1e-7], [1 - 1e-7, 1e-7])
-    weights = class_weights(remaining.exp(), forgotten.exp())
-    assert weights.tolist() == pytest.approx([0.5, 1.5], abs=1e-4)
+    zero, one = [1 - 1e-7, 1e-7], [1e-7, 1 - 1e-7]
+    remaining = logits(*[zero] * 1000, *[one] * 3000, [0.6, 0.4])
+    forgotten = logits(*[zero] * 2000)
 
-    full = targets(remaining, forgotten, 1.0).soft * 0 + torch.tensor([0.6, 0.4]) * weights
-    assert (full / full.sum(1, keepdim=True))[0].tolist() == pytest.approx([1 / 3, 2 / 3], abs=1e-4)
-    half = torch.tensor([0.6, 0.4]) * weights**0.5
-    assert (half / half.sum()).tolist() == pytest.approx([0.4641, 0.5359], abs=1e-3)
+    found = targets(remaining, forgotten, prior_shift)
+
+    assert found.soft[-1].tolist() == pytest.approx([wanted, 1 - wanted], abs=1e-3)
+    assert found.decisions[-1] == (0 if wanted > 0.5 else 1)
 
 
 def test_the_loss_mixes_decision_and_output() -> None:
