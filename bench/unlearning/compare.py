@@ -1,7 +1,6 @@
 """One task, one seed: the original, the oracle, and every method, side by side."""
 
 import resource
-import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -17,6 +16,7 @@ from bench.unlearning.images import SOURCES, Images
 from bench.unlearning.measures import Measures, measure
 from bench.unlearning.networks import fresh, oracle, original
 from bench.unlearning.tasks import make_task
+from bench.unlearning.training import Cost, Stopwatch
 from workers.data.samples import MappedSamples
 from workers.evaluation.audit import audit
 from workers.unlearning.base import Problem
@@ -32,8 +32,8 @@ ORACLE = "retrain (oracle)"
 class Row:
     """What came of one way to answer one deletion.
 
-    seconds: of the method alone, reading the data included; `audit_seconds` of the audit after
-    it. oracle_cached: the oracle was trained in an earlier run, as long as it took then. requests:
+    cost: of the method alone, reading the data included; `audit_cost` of the audit after it.
+    oracle_cached: the oracle was trained in an earlier run, as long as it took then. requests:
     what the method says of each request. peak_mib: the most memory that its process held, data
     and libraries included.
     """
@@ -43,12 +43,12 @@ class Row:
     method: str
     measures: Measures
     gaps: dict[str, float]
-    seconds: float
-    oracle_seconds: float
+    cost: Cost
+    oracle_cost: Cost
     oracle_cached: bool
     peak_mib: float | None
     audit: dict[str, Any] | None
-    audit_seconds: float | None
+    audit_cost: Cost | None
     requests: list[dict[str, Any]]
 
 
@@ -119,11 +119,11 @@ def compare(
     truth = measure(second.model, images, task, seed)
     before = measure(first.model, images, task, seed)
 
-    def row(method: str, measures: Measures, seconds: float, **more: Any) -> Row:
+    def row(method: str, measures: Measures, cost: Cost, **more: Any) -> Row:
         fields: dict[str, Any] = {
             "peak_mib": None,
             "audit": None,
-            "audit_seconds": None,
+            "audit_cost": None,
             "requests": [],
         }
         return Row(
@@ -132,21 +132,21 @@ def compare(
             method=method,
             measures=measures,
             gaps=measures.gaps(truth),
-            seconds=seconds,
-            oracle_seconds=second.seconds,
+            cost=cost,
+            oracle_cost=second.cost,
             oracle_cached=second.cached,
             **(fields | more),
         )
 
     found = [
-        row(NOTHING, before, 0.0),
-        row(ORACLE, truth, second.seconds),
+        row(NOTHING, before, Cost(0.0, 0.0)),
+        row(ORACLE, truth, second.cost),
     ]
     for method, parameters in methods.items():
         order = Order(images_name, rows, task_name, seed, method, parameters, cache, threads)
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             answer = pool.submit(apply_method, order).result()
-        found.append(row(method, answer.pop("measures"), answer.pop("seconds"), **answer))
+        found.append(row(method, answer.pop("measures"), answer.pop("cost"), **answer))
     return found
 
 
@@ -158,23 +158,23 @@ def apply_method(order: Order) -> dict[str, Any]:
     parent = original(images, task, order.seed, order.cache).model
     nothing = np.empty(0, dtype=np.int64)
 
-    started = time.monotonic()
+    watch = Stopwatch()
     model, gone, made = parent, nothing, []
     for number, rows in enumerate(task.requests()):
         problem = problem_of(images, rows, gone, model, order.seed + number, order.parameters)
         unlearned = get_method(order.method).unlearn(problem, lambda _progress: None)
         model, gone = unlearned.model, np.concatenate([gone, rows])
         made.append({"method": unlearned.method, **unlearned.summary})
-    seconds = time.monotonic() - started
+    cost = watch.read()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    started = time.monotonic()
+    watch = Stopwatch()
     report = audited(problem_of(images, gone, nothing, parent, order.seed, {}), model)
     return {
         "measures": measure(model, images, task, order.seed),
-        "seconds": seconds,
+        "cost": cost,
         "peak_mib": peak,
         "audit": report,
-        "audit_seconds": time.monotonic() - started,
+        "audit_cost": watch.read(),
         "requests": made,
     }
 

@@ -13,7 +13,7 @@ from torch import nn
 from bench.unlearning.images import Images
 from bench.unlearning.measures import to_tensor
 from bench.unlearning.tasks import Task
-from bench.unlearning.training import train
+from bench.unlearning.training import Cost, train
 from service.core.settings import Settings
 from workers.architectures import build
 from workers.plan import Architecture
@@ -21,10 +21,10 @@ from workers.plan import Architecture
 
 @dataclass(frozen=True)
 class Network:
-    """A trained network, the seconds that its training took, and whether that was now."""
+    """A trained network, what its training took, and whether that was now."""
 
     model: nn.Module
-    seconds: float
+    cost: Cost
     cached: bool
 
 
@@ -64,13 +64,13 @@ def _trained(
     model = fresh(images)
     if facts.exists():
         model.load_state_dict(load_file(weights))
-        seconds = float(json.loads(facts.read_text(encoding="utf-8"))["seconds"])
-        return Network(model.eval(), seconds, cached=True)
+        cost = Cost(**json.loads(facts.read_text(encoding="utf-8"))["cost"])
+        return Network(model.eval(), cost, cached=True)
     inputs = to_tensor(images.train.images[kept], images.scale)
     labels = torch.from_numpy(task.labels[kept])
-    seconds = train(model, inputs, labels, task.recipe, torch.Generator().manual_seed(seed))
+    cost = train(model, inputs, labels, task.recipe, torch.Generator().manual_seed(seed))
     cache.mkdir(parents=True, exist_ok=True)
     save_file(model.state_dict(), weights)
     # The facts come last: without them the weights may be half-written.
-    facts.write_text(json.dumps(what | {"seconds": seconds}), encoding="utf-8")
-    return Network(model, seconds, cached=False)
+    facts.write_text(json.dumps(what | {"cost": asdict(cost)}), encoding="utf-8")
+    return Network(model, cost, cached=False)

@@ -25,12 +25,14 @@ def draw(rows: list[Row], path: Path) -> None:
                 axes.axhline(gap, color="grey", linestyle="--", linewidth=1)
                 axes.annotate(method, (0.02, gap), xycoords=("axes fraction", "data"), va="bottom")
                 continue
-            cost = float(np.mean([row.seconds / row.oracle_seconds for row in found]))
+            cost = float(
+                np.mean([row.cost.cpu_seconds / row.oracle_cost.cpu_seconds for row in found])
+            )
             axes.plot(cost, gap, "o")
             axes.annotate(method, (cost, gap), xytext=(5, 5), textcoords="offset points")
         axes.set_xscale("log")
         axes.set_ylim(bottom=0)
         axes.set_title(task)
-        axes.set_xlabel("seconds / oracle's seconds")
+        axes.set_xlabel("processor seconds / the oracle's")
         axes.set_ylabel("mean gap to the oracle, points")
     figure.savefig(path, dpi=120)

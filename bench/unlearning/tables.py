@@ -55,7 +55,16 @@ def show(rows: list[Row], console: Console) -> None:
         seeds = len(next(iter(methods.values())))
         table = Table(title=f"{task}: means over {seeds} seed(s), accuracies in per cent")
         table.add_column("method")
-        for title in (*TITLES, "mean gap", "gap closed", "agreement", "level", "s", "s / oracle"):
+        for title in (
+            *TITLES,
+            "mean gap",
+            "gap closed",
+            "agreement",
+            "level",
+            "s",
+            "CPU s",
+            "/ oracle",
+        ):
             table.add_column(title, justify="right")
         table.add_column("peak MiB", justify="right")
         for method, found in methods.items():
@@ -66,8 +75,9 @@ def show(rows: list[Row], console: Console) -> None:
 def cells(found: list[Row], nothing: list[Row]) -> list[str]:
     share = closed(found, nothing)
     audits = [row.audit for row in found if row.audit is not None]
-    seconds = float(np.mean([row.seconds for row in found]))
-    oracle = float(np.mean([row.oracle_seconds for row in found]))
+    seconds = float(np.mean([row.cost.seconds for row in found]))
+    cpu = float(np.mean([row.cost.cpu_seconds for row in found]))
+    oracle = float(np.mean([row.oracle_cost.cpu_seconds for row in found]))
     peaks = [row.peak_mib for row in found if row.peak_mib is not None]
     return [
         *(f"{mean(found, column):.2f}" for column in COLUMNS),
@@ -76,7 +86,8 @@ def cells(found: list[Row], nothing: list[Row]) -> list[str]:
         f"{np.mean([a['remaining']['agreement'] for a in audits]):.3f}" if audits else "",
         " ".join(sorted({audit["level"] for audit in audits})),
         f"{seconds:.1f}",
-        f"{seconds / oracle:.3f}",
+        f"{cpu:.1f}",
+        f"{cpu / oracle:.3f}",
         f"{max(peaks):.0f}" if peaks else "",
     ]
 

@@ -16,6 +16,28 @@ from workers.unlearning.layout import lay_out
 
 
 @dataclass(frozen=True)
+class Cost:
+    """Seconds by the clock, and of all processors of this process together.
+
+    On a machine that does something else as well, only the second ones can be compared.
+    """
+
+    seconds: float
+    cpu_seconds: float
+
+
+class Stopwatch:
+    """Runs from when it is made."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic(), time.process_time()
+
+    def read(self) -> Cost:
+        wall, cpu = self._started
+        return Cost(time.monotonic() - wall, time.process_time() - cpu)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a network is trained; `learning_rate` is the largest one of a one-cycle schedule."""
 
@@ -28,9 +50,9 @@ class Recipe:
 
 def train(
     model: nn.Module, inputs: Tensor, labels: Tensor, recipe: Recipe, generator: torch.Generator
-) -> float:
-    """Train `model` on images (n, c, h, w), labels (n,) with cross-entropy; returns the seconds."""
-    started = time.monotonic()
+) -> Cost:
+    """Train `model` on images (n, c, h, w), labels (n,) with cross-entropy; returns the cost."""
+    watch = Stopwatch()
     steps = recipe.epochs * -(-len(inputs) // recipe.batch)
     # Adam with the decay in its gradient, as the paper's code has it.
     optimizer = torch.optim.Adam(
@@ -53,4 +75,4 @@ def train(
             if schedule is not None:
                 schedule.step()
     lay_out(model.eval(), torch.contiguous_format)
-    return time.monotonic() - started
+    return watch.read()

@@ -11,6 +11,8 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from workers.unlearning.inputs import Inputs
+
 
 class UnlearningError(RuntimeError):
     """A run cannot go on. The message names no sample and holds no data."""
@@ -25,8 +27,8 @@ class Samples(Protocol):
 
     def __len__(self) -> int: ...
 
-    def batch(self, positions: Tensor) -> Tensor:
-        """The inputs at `positions` (b,) int64 -> (b, ...) float32, on the CPU."""
+    def batch(self, positions: Tensor) -> Inputs:
+        """The inputs at `positions` (b,) int64, on the CPU; of one tensor (b, ...) float32."""
         ...
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.unlearning.base import Samples, UnlearningError
+from workers.unlearning.inputs import to
 from workers.unlearning.tap import Tapped
 
 
@@ -48,7 +49,7 @@ def embed(
     logits: list[Tensor] = []
     with torch.no_grad():
         for chunk in torch.split(positions, batch_size):
-            seen, answer = tapped(samples.batch(chunk).to(device))
+            seen, answer = tapped(to(samples.batch(chunk), device))
             representations.append(seen.float().cpu())
             logits.append(answer.float().cpu())
             done(len(chunk))
@@ -73,7 +74,7 @@ def answer(
     logits: list[Tensor] = []
     with torch.no_grad():
         for chunk in torch.split(positions, batch_size):
-            logits.append(model(samples.batch(chunk).to(device)).float().cpu())
+            logits.append(model(to(samples.batch(chunk), device)).float().cpu())
             done(len(chunk))
     answers = torch.cat(logits)
     _refuse_what_is_not_finite(answers)

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from workers.unlearning.base import Tap
+from workers.unlearning.inputs import Inputs, count, to
 
 
 class TapError(ValueError):
     """The representation, or the output of the model, is not what unlearning can work on."""
 
 
-def find_tap(model: nn.Module, example_batch: Tensor, name: str = "auto") -> Tap:
+def find_tap(model: nn.Module, example_batch: Inputs, name: str = "auto") -> Tap:
     """Where the representation of `model` is, found by one dry run in evaluation mode.
 
     A `name` other than "auto" is a submodule whose output is the representation. "auto" takes the
@@ -22,7 +23,7 @@ def find_tap(model: nn.Module, example_batch: Tensor, name: str = "auto") -> Tap
 
     Args:
         model: takes `example_batch` and returns logits (b, k).
-        example_batch: a few inputs (b, ...), on any device.
+        example_batch: a few inputs, on any device.
         name: "auto" or a dotted name as in `model.named_modules()`.
 
     Raises:
@@ -70,18 +71,18 @@ class Tapped:
             self._handle.remove()
         self._handle = self._seen = None
 
-    def __call__(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs (b, ...) -> representation (b, d) and logits (b, k).
+    def __call__(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Inputs of b samples -> representation (b, d) and logits (b, k).
 
         Raises:
             TapError: one of the two is missing or has another shape.
         """
         self._seen = None
-        logits = self.model(inputs)
-        if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(inputs):
+        logits, size = self.model(inputs), count(inputs)
+        if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != size:
             raise TapError(
-                f"The model must answer a batch of {len(inputs)} inputs with logits of shape "
-                f"({len(inputs)}, classes); it answered {_shape(logits)}."
+                f"The model must answer a batch of {size} inputs with logits of shape "
+                f"({size}, classes); it answered {_shape(logits)}."
             )
         return self._take(), logits
 
@@ -110,20 +111,20 @@ class Tapped:
         )
 
 
-def _dry_run(call: nn.Module | Tapped, model: nn.Module, example_batch: Tensor) -> Any:
+def _dry_run(call: nn.Module | Tapped, model: nn.Module, example_batch: Inputs) -> Any:
     """One forward pass in evaluation mode on the model's device, with nothing left changed."""
-    home = next(model.parameters(), example_batch).device
+    home = next(model.parameters(), torch.empty(0)).device
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with torch.no_grad():
-            return call(example_batch.to(home))
+            return call(to(example_batch, home))
     finally:
         for module, training in modes:
             module.training = training
 
 
-def _last_linear(model: nn.Module, example_batch: Tensor) -> Tap:
+def _last_linear(model: nn.Module, example_batch: Inputs) -> Tap:
     calls: list[tuple[str, Tensor]] = []
     handles = []
     for name, module in model.named_modules():

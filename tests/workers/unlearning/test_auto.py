@@ -97,6 +97,7 @@ def fail(_problem: Problem) -> torch.nn.Module:
 
 def nudged(problem: Problem, share: float = 0.4) -> torch.nn.Module:
     """The parent, moved by that share of the way towards fresh weights."""
+    torch.manual_seed(0)
     model = problem.fresh()
     weights = {
         name: (1 - share) * tensor + share * model.state_dict()[name]

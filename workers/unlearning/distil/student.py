@@ -11,6 +11,7 @@ from torch.nn import functional
 from workers.unlearning.base import Problem, UnlearningError
 from workers.unlearning.distil.config import DistilConfig
 from workers.unlearning.distil.teacher import Targets
+from workers.unlearning.inputs import channels_last, to
 
 
 def loss_of(logits: Tensor, decisions: Tensor, soft: Tensor, hardness: float) -> Tensor:
@@ -115,11 +116,9 @@ class Student:
 
     def _losses(self, rows: Tensor) -> Tensor:
         device = self._problem.device
-        inputs = self._problem.remaining.batch(rows).to(device)
-        if inputs.ndim == 4:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        inputs = to(self._problem.remaining.batch(rows), device)
         losses = loss_of(
-            self._model(inputs),
+            self._model(channels_last(inputs)),
             self._targets.decisions[rows].to(device),
             self._targets.soft[rows].to(device),
             self._config.hardness,

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from workers.unlearning.base import Problem, UnlearningError
 from workers.unlearning.batches import cycle
 from workers.unlearning.embedding import Embedded
+from workers.unlearning.inputs import join, to
 from workers.unlearning.laf import losses
 from workers.unlearning.laf.config import LafConfig
 from workers.unlearning.laf.modelling import Models, Standard
@@ -23,7 +24,7 @@ def extractor_parameters(
         UnlearningError: the representation depends on no weight.
     """
     parameters = list(tapped.model.parameters())
-    example = problem.remaining.batch(torch.zeros(1, dtype=torch.int64)).to(problem.device)
+    example = to(problem.remaining.batch(torch.zeros(1, dtype=torch.int64)), problem.device)
     representation, _ = tapped(example)
     if not representation.requires_grad:
         raise UnlearningError(
@@ -99,13 +100,13 @@ class Stepper:
         config, models, device = self._config, self._models, self._problem.device
         kept = self._remaining.take(next(self._remaining_rows))
         gone = self._forgotten.take(next(self._forgotten_rows))
-        inputs = torch.cat(
+        inputs = join(
             [
                 self._problem.remaining.batch(kept.positions),
                 self._problem.forgotten.batch(gone.positions),
             ]
-        ).to(device)
-        representations, logits = self._tapped(inputs)
+        )
+        representations, logits = self._tapped(to(inputs, device))
         x, y = torch.split(self._standard(representations.float()), [len(kept), len(gone)])
         x0 = self._standard(kept.representations.to(device))
         y0 = self._standard(gone.representations.to(device))

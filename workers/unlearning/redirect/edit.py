@@ -13,6 +13,7 @@ from workers.evaluation.membership import auc
 from workers.unlearning.base import Problem, Samples, UnlearningError
 from workers.unlearning.batches import cycle
 from workers.unlearning.embedding import answer
+from workers.unlearning.inputs import join, to
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.targets import Targets
 
@@ -164,13 +165,13 @@ class Edit:
         """KL from the parent on remaining samples, and from the targets on forgotten ones."""
         problem, references = self._problem, self._references
         rows = self._remaining_rows(gone)
-        inputs = torch.cat(
+        inputs = join(
             [
                 problem.remaining.batch(references.positions[rows]),
                 problem.forgotten.batch(gone),
             ]
-        ).to(problem.device)
-        answers = functional.log_softmax(student(inputs).float(), dim=1)
+        )
+        answers = functional.log_softmax(student(to(inputs, problem.device)).float(), dim=1)
         kept = references.outputs[rows].to(problem.device)
         wanted = self._wanted[gone].to(problem.device)
         keep = functional.kl_div(answers[: len(rows)], kept, reduction="batchmean")
