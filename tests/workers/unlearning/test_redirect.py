@@ -96,6 +96,27 @@ def test_agreement_that_cannot_be_kept_ends_in_rewinds_and_is_said(digits: Digit
     assert not same(state(result.model), state(digits.parent))
 
 
+def test_no_more_is_turned_than_held_out_samples_would_be(unlearned: Unlearned) -> None:
+    natural = unlearned.summary["contradicted_naturally"]
+    assert 0 < natural < 0.2
+    assert unlearned.summary["turned_goal"] == min(0.97, 1 - natural)
+
+
+def test_what_an_attempt_had_before_it_lost_agreement_is_not_lost(digits: Digits) -> None:
+    # It goes on until agreement breaks, and there is no second attempt.
+    endless: dict[str, Any] = {"learning_rate": 1e-3, "max_rewinds": 0, "settle": 1000}
+
+    seen: list[Progress] = []
+    result = get_method("redirect").unlearn(
+        digits.problem(min_agreement=0.999, parameters=endless), seen.append
+    )
+
+    looks = [progress.metrics for progress in seen if "turned" in progress.metrics]
+    assert looks[-2]["agreement"] < 0.999
+    assert result.summary["agreement_kept"]
+    assert result.summary["after"]["turned"] > 0.2
+
+
 def test_progress_goes_through_the_phases(digits: Digits) -> None:
     seen: list[Progress] = []
 

@@ -47,10 +47,10 @@ class Watched:
 class Look:
     """How far an edit is.
 
-    agreement, unseen_agreement: with the parent, on the guard and on held-out samples. turned: the
-    share of forgotten samples that are decided as their targets are. apart: how well they can be
-    told from held-out ones by confidence, as the distance of an AUC from 0.5; 0 where there are too
-    few samples to tell.
+    agreement, unseen_agreement: with the parent, on the guard and on held-out samples. turned: of
+    the forgotten samples that were to be turned, the share that are. apart: how well the other ones
+    can be told from held-out samples by confidence, as the distance of an AUC from 0.5; 0 where
+    there are too few samples to tell.
     """
 
     step: int
@@ -94,12 +94,18 @@ class Edit:
         self._floor = problem.min_agreement + reserve
         count = len(problem.forgotten), len(problem.remaining)
         self._unseen_floor = holdout_floor(self._floor, *count)
+        # Of samples that nobody has seen, neighbours contradict a share too: more than is left
+        # then would stand out.
+        self.goal = min(config.turned_share, 1.0 - targets.natural)
 
     def attempt(self, caution: float, tell: Callable[[Look], None]) -> tuple[nn.Module, Look]:
         """Edit a copy of the parent; the step size is multiplied by `caution`.
 
-        It ends when the targets are met, when samples are turned and their confidence comes no
-        nearer, when agreement is lost, or after `max_steps`.
+        What is looked at and given back is an average of the weights over the last steps: it
+        forgets as much and disturbs less, without the noise of single steps. An attempt ends when
+        the targets are met, when samples are turned and the others' confidence comes no nearer,
+        when agreement is lost, or after `max_steps`; it gives the look at which most were turned
+        while agreement was kept.
 
         Raises:
             UnlearningError: the loss or its gradient is not finite.
@@ -110,7 +116,9 @@ class Edit:
         self._wanted = self._targets.outputs(confidence(self._unseen.logits))
         optimizer = torch.optim.Adam(student.parameters(), lr=config.learning_rate * caution)
         forgotten = cycle(len(self._everyone), config.forget_batch, self._generator)
-        nearest, stale = 1.0, 0
+        average = copy.deepcopy(student)
+        best: tuple[Look, nn.Module] | None = None
+        nearest, stale, settled = 1.0, 0, 0
         for step in range(1, config.max_steps + 1):
             loss = self._loss(student, next(forgotten))
             optimizer.zero_grad(set_to_none=True)
@@ -119,15 +127,26 @@ class Edit:
             if not bool(loss.isfinite() & norm.isfinite()):
                 raise UnlearningError("The loss or its gradient is not a finite number.")
             optimizer.step()
+            self._follow(average, student)
             if step % config.check_every and step != config.max_steps:
                 continue
-            seen = self.look(student, step)
+            seen = self.look(average, step)
             tell(seen)
-            nearest, stale = (seen.apart, 0) if seen.apart < nearest else (nearest, stale + 1)
-            tired = self.turned(seen) and stale >= config.patience
-            if self.done(seen) or tired or not self.kept(seen):
+            if not self.kept(seen):
                 break
-        return student, seen
+            if best is None or seen.turned >= best[0].turned:
+                best = seen, copy.deepcopy(average)
+            nearest, stale = (seen.apart, 0) if seen.apart < nearest else (nearest, stale + 1)
+            settled = settled + 1 if self.turned(seen) else 0
+            tired = self.turned(seen) and stale >= config.patience
+            if settled >= config.settle and (self.done(seen) or tired):
+                break
+        return (average, seen) if best is None else (best[1], best[0])
+
+    @torch.no_grad()
+    def _follow(self, average: nn.Module, student: nn.Module) -> None:
+        for mean, weight in zip(average.parameters(), student.parameters(), strict=True):
+            mean.lerp_(weight, 1.0 - self._config.averaging)
 
     def kept(self, look: Look) -> bool:
         """Whether the student still answers as the parent does, by the gate's floors."""
@@ -137,8 +156,8 @@ class Edit:
         return self.turned(look) and look.apart <= self._config.confidence_slack
 
     def turned(self, look: Look) -> bool:
-        """Whether forgotten samples are decided as their targets are."""
-        return look.turned >= self._config.turned_share
+        """Whether as many forgotten samples are turned as held-out ones would be."""
+        return look.turned >= self.goal
 
     def look(self, student: nn.Module, step: int) -> Look:
         """Measure, and aim anew: an edit moves the held-out confidence that is aimed at."""
@@ -152,14 +171,26 @@ class Edit:
         unseen = confidence(unseen_logits)
         moved = ask(problem.forgotten, self._everyone)
         self._wanted = self._targets.outputs(unseen)
-        enough = min(len(moved), len(unseen)) >= ENOUGH
+        turned = self._targets.turned
+        others = moved[~turned]
+        enough = min(len(others), len(unseen)) >= ENOUGH
         return Look(
             step=step,
             agreement=agreement(self._guard.logits, kept),
             unseen_agreement=agreement(self._unseen.logits, unseen_logits),
-            turned=agreement(self._wanted, moved),
-            apart=abs(auc(confidence(moved), unseen) - 0.5) if enough else 0.0,
+            turned=self._clearly(self._wanted[turned], moved[turned]),
+            apart=abs(auc(confidence(others), unseen) - 0.5) if enough else 0.0,
         )
+
+    def _clearly(self, wanted: Tensor, moved: Tensor) -> float:
+        """Targets and logits (t, k) -> the share with the target's decision, by the margin."""
+        if not len(moved):
+            return 1.0
+        decided = wanted.argmax(dim=1, keepdim=True)
+        outputs = moved.softmax(dim=1)
+        others = outputs.scatter(1, decided, 0.0).max(dim=1).values
+        lead = outputs.gather(1, decided).squeeze(1) - others
+        return float((lead >= self._config.margin).double().mean())
 
     def _loss(self, student: nn.Module, gone: Tensor) -> Tensor:
         """KL from the parent on remaining samples, and from the targets on forgotten ones."""

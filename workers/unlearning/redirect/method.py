@@ -18,7 +18,7 @@ from workers.unlearning.redirect.targets import Targets, targets
 from workers.unlearning.registry import register
 from workers.unlearning.tap import Tapped
 
-# It stops when more than this are turned; that so many are is good enough to be an end.
+# It stops at its goal; so much of it is good enough to be an end.
 NEARLY_ALL = 0.9
 
 
@@ -51,7 +51,7 @@ class Redirect:
         for mine, other in zip(student.parameters(), problem.model.parameters(), strict=True):
             mine.grad = None
             mine.requires_grad_(other.requires_grad)
-        reached = summary["after"]["turned"] >= NEARLY_ALL
+        reached = summary["after"]["turned"] >= NEARLY_ALL * summary["turned_goal"]
         return Unlearned(student, self.name, asdict(config), summary, reached=reached)
 
 
@@ -98,6 +98,7 @@ class _Run:
             "contradicted": goal.contradicted,
             "contradicted_naturally": goal.natural,
             "turned": int(goal.turned.sum()),
+            "turned_goal": edit.goal,
             "steps_taken": look.step,
             "rewinds": rewinds,
             "targets_met": edit.done(look),
@@ -106,16 +107,18 @@ class _Run:
         }
 
     def _search(self, edit: Edit) -> tuple[nn.Module, Look, int]:
-        """The first try that keeps agreement, or the last one; each is half as bold."""
+        """The first try that turns enough and keeps agreement, or the best of them."""
+        tried: list[tuple[nn.Module, Look]] = []
         for rewinds in range(self.config.max_rewinds + 1):
 
             def tell(look: Look) -> None:
                 fraction = min(0.99, look.step / self.config.max_steps)
                 self.report(Progress("unlearning", fraction, look.metrics()))
 
-            student, look = edit.attempt(0.5**rewinds, tell)
-            if edit.kept(look):
+            tried.append(edit.attempt(0.5**rewinds, tell))
+            if edit.kept(tried[-1][1]) and edit.turned(tried[-1][1]):
                 break
+        student, look = max(tried, key=lambda one: (edit.kept(one[1]), one[1].turned))
         return student, look, rewinds
 
     def _views(self) -> tuple[_Views, _Views, _Views | None]:
