@@ -23,6 +23,7 @@ from workers.artifacts import (
     write_json,
     write_weights,
 )
+from workers.data.processing import raw_processing
 from workers.device import choose_device, cpu_threads, describe
 from workers.evaluation.audit import AuditReport, audit
 from workers.evaluation.gate import Verdict, decide
@@ -53,6 +54,7 @@ def unlearn(plan: UnlearnPlan, work_dir: Path, settings: Settings, tell: Tell) -
         np.load(work_dir / FORGOTTEN, allow_pickle=False),
         np.load(work_dir / plan.excluded, allow_pickle=False),
         work_dir,
+        raw_processing(),
     )
     parent = build(plan.architecture, settings).eval()
     load_weights(parent, plan.parent)
