@@ -1,6 +1,7 @@
 """One unlearning run: plan, data, method, evaluation, artifact."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,7 @@ def write(
             "summary": dict(unlearned.summary),
         },
         "architecture": plan.architecture.model_dump(),
+        "inputs": [asdict(spec) for spec in plan.data.inputs],
         "representation": {"module": tap.module, "side": tap.side},
         "seed": plan.seed,
         "device": device,
