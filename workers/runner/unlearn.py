@@ -1,6 +1,7 @@
 """One unlearning run: plan, data, method, evaluation, artifact."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from workers.artifacts import (
     write_json,
     write_weights,
 )
+from workers.data.processing import raw_processing
 from workers.device import choose_device, cpu_threads, describe
 from workers.evaluation.audit import AuditReport, audit
 from workers.evaluation.gate import Verdict, decide
@@ -53,6 +55,7 @@ def unlearn(plan: UnlearnPlan, work_dir: Path, settings: Settings, tell: Tell) -
         np.load(work_dir / FORGOTTEN, allow_pickle=False),
         np.load(work_dir / plan.excluded, allow_pickle=False),
         work_dir,
+        raw_processing(),
     )
     parent = build(plan.architecture, settings).eval()
     load_weights(parent, plan.parent)
@@ -133,6 +136,7 @@ def write(
             "summary": dict(unlearned.summary),
         },
         "architecture": plan.architecture.model_dump(),
+        "inputs": [asdict(spec) for spec in plan.data.inputs],
         "representation": {"module": tap.module, "side": tap.side},
         "seed": plan.seed,
         "device": device,

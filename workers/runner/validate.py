@@ -1,6 +1,7 @@
 """Check a registered model on one batch, and write version 1."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -11,16 +12,14 @@ from workers import model_card
 from workers.architectures import ArchitectureError, build
 from workers.artifacts import CARD, CONFIG, PROVENANCE, load_weights, seal, take_over, write_json
 from workers.artifacts import WEIGHTS as WEIGHTS_FILE
-from workers.data.arrays import to_numpy
-from workers.data.parquet import batches, open_parquet
-from workers.plan import DataPlan, ProgressLine, Validated, ValidatePlan
+from workers.data.processing import raw_processing
+from workers.plan import ProgressLine, Validated, ValidatePlan
 from workers.runner.fetching import fetch_model
-from workers.runner.loading import spec_of
+from workers.runner.loading import first_batch
 from workers.unlearning.base import Tap
+from workers.unlearning.inputs import Inputs
 from workers.unlearning.registry import get_method
 from workers.unlearning.tap import TapError, Tapped, find_tap
-
-BATCH = 8
 
 
 def validate(
@@ -42,7 +41,7 @@ def validate(
 
     model = build(plan.architecture, settings).eval()
     load_weights(model, source)
-    inputs = first_batch(plan.data)
+    inputs = first_batch(plan.data, raw_processing())
     tap, representation, logits = try_model(model, inputs, plan.module)
     tell(ProgressLine(phase="publishing", fraction=0))
 
@@ -51,7 +50,12 @@ def validate(
     if not (plan.staging / CONFIG).exists():
         write_json(plan.staging / CONFIG, {"architecture": plan.architecture.model_dump()})
     card = source / CARD
-    text = card.read_text("utf-8") if card.is_file() else model_card.of_import(plan.model, plan.tv)
+    inputs_read = [asdict(spec) for spec in plan.data.inputs]
+    text = (
+        card.read_text("utf-8")
+        if card.is_file()
+        else model_card.of_import(plan.model, plan.tv, inputs_read)
+    )
     (plan.staging / CARD).write_text(text, encoding="utf-8")
     provenance = {
         "model": plan.model,
@@ -64,14 +68,14 @@ def validate(
             "width": representation.shape[1],
         },
         "classes": logits.shape[1],
-        "inputs": {"column": plan.data.column, "shape": plan.data.shape, "scale": plan.data.scale},
+        "inputs": inputs_read,
     }
     write_json(plan.staging / PROVENANCE, provenance)
     return Validated(written=seal(plan.staging))
 
 
 def try_model(
-    model: nn.Module, inputs: torch.Tensor, module: str
+    model: nn.Module, inputs: Inputs, module: str
 ) -> tuple[Tap, torch.Tensor, torch.Tensor]:
     """Where the representation is, and one batch of it (b, d) and of the logits (b, k).
 
@@ -87,7 +91,7 @@ def try_model(
         raise
     except Exception as error:
         raise ArchitectureError(
-            f"The model fails on inputs of shape {list(inputs.shape)}: {error}"
+            f"The model fails on inputs of shape {shapes(inputs)}: {error}"
         ) from error
     if not (representation.isfinite().all() and logits.isfinite().all()):
         raise ArchitectureError(
@@ -96,12 +100,7 @@ def try_model(
     return tap, representation, logits
 
 
-def first_batch(data: DataPlan) -> torch.Tensor:
-    """The first rows of the dataset, as the model will see them."""
-    spec = spec_of(data)
-    file = next(file for file in data.files if file.rows)
-    with open_parquet(file.uri) as parquet:
-        batch = next(batches(parquet, [spec.column], BATCH))
-        numbers = to_numpy(batch.column(spec.column), spec, file.uri, 0)
-    inputs = torch.from_numpy(numbers.astype("float32"))
-    return inputs if spec.scale is None else inputs.mul_(spec.scale)
+def shapes(inputs: Inputs) -> str:
+    if isinstance(inputs, torch.Tensor):
+        return str(list(inputs.shape))
+    return ", ".join(f"{list(tensor.shape)} ({name})" for name, tensor in inputs.items())
