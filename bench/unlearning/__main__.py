@@ -11,7 +11,8 @@ from rich.console import Console
 from bench.unlearning.compare import Row, compare
 from bench.unlearning.images import SOURCES
 from bench.unlearning.pictures import draw
-from bench.unlearning.tables import machine, show, write
+from bench.unlearning.projection import View, draw_views
+from bench.unlearning.tables import grouped, machine, show, write
 from bench.unlearning.tasks import TASKS
 from workers.unlearning.registry import names
 
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(".bench/networks"))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--picture", type=Path, help="PNG: mean gap against time")
+    parser.add_argument("--projection", type=Path, help="PNG: representations before and after")
     given = parser.parse_args()
 
     console = Console(width=180)
@@ -65,6 +67,16 @@ def main() -> None:
         write(rows, given.json, facts)
     if given.picture:
         draw(rows, given.picture)
+    if given.projection:
+        draw_views(first_views(rows), given.projection)
+
+
+def first_views(rows: list[Row]) -> dict[str, dict[str, View]]:
+    """By task and method, of the first seed."""
+    return {
+        task: {method: found[0].view for method, found in methods.items()}
+        for task, methods in grouped(rows).items()
+    }
 
 
 main()

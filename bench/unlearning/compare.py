@@ -15,6 +15,7 @@ from torch import nn
 from bench.unlearning.images import SOURCES, Images
 from bench.unlearning.measures import Measures, measure
 from bench.unlearning.networks import fresh, oracle, original
+from bench.unlearning.projection import View, view
 from bench.unlearning.tasks import make_task
 from bench.unlearning.training import Cost, Stopwatch
 from workers.data.samples import MappedSamples
@@ -35,7 +36,7 @@ class Row:
     cost: of the method alone, reading the data included; `audit_cost` of the audit after it.
     oracle_cached: the oracle was trained in an earlier run, as long as it took then. requests:
     what the method says of each request. peak_mib: the most memory that its process held, data
-    and libraries included.
+    and libraries included. view: for the picture.
     """
 
     task: str
@@ -50,6 +51,7 @@ class Row:
     audit: dict[str, Any] | None
     audit_cost: Cost | None
     requests: list[dict[str, Any]]
+    view: View
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,8 @@ def compare(
         )
 
     found = [
-        row(NOTHING, before, Cost(0.0, 0.0)),
-        row(ORACLE, truth, second.cost),
+        row(NOTHING, before, Cost(0.0, 0.0), view=view(first.model, images, task, seed)),
+        row(ORACLE, truth, second.cost, view=view(second.model, images, task, seed)),
     ]
     for method, parameters in methods.items():
         order = Order(images_name, rows, task_name, seed, method, parameters, cache, threads)
@@ -176,6 +178,7 @@ def apply_method(order: Order) -> dict[str, Any]:
         "audit": report,
         "audit_cost": watch.read(),
         "requests": made,
+        "view": view(model, images, task, order.seed),
     }
 
 
@@ -196,4 +199,5 @@ def audited(problem: Problem, model: nn.Module) -> dict[str, Any]:
 
 
 def to_json(row: Row) -> dict[str, Any]:
-    return asdict(row)
+    """All but the picture's points."""
+    return {name: value for name, value in asdict(row).items() if name != "view"}

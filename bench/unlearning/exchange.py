@@ -20,6 +20,7 @@ from bench.unlearning.compare import NOTHING, ORACLE, Row, load_images
 from bench.unlearning.images import SOURCES
 from bench.unlearning.measures import measure
 from bench.unlearning.networks import fresh, oracle, original
+from bench.unlearning.projection import view
 from bench.unlearning.tables import show
 from bench.unlearning.tasks import TASKS, make_task
 from bench.unlearning.training import Cost
@@ -79,6 +80,7 @@ def judge(given: argparse.Namespace) -> None:
                 audit=None,
                 audit_cost=None,
                 requests=[],
+                view=view(network, images, task, given.seed),
             )
         )
     show(rows, Console(width=180))

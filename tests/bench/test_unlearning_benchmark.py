@@ -25,11 +25,13 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         *("--tasks", "memorised-40,memorised-40-by-4,class-removal-0", "--methods", "auto"),
         *("--cache", str(folder / "networks"), "--json", str(folder / "report.json")),
         *("--picture", str(folder / "report.png")),
+        *("--projection", str(folder / "projection.png")),
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "memorised-40" in done.stdout
-    assert (folder / "report.png").read_bytes().startswith(b"\x89PNG")
+    for picture in ("report.png", "projection.png"):
+        assert (folder / picture).read_bytes().startswith(b"\x89PNG")
     found: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     return found
 
