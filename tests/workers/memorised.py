@@ -7,7 +7,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workers.evaluation.audit import AuditReport, audit
+from workers.evaluation.audit import audit
+from workers.evaluation.report import AuditReport
 from workers.unlearning.base import Problem, Samples
 from workers.unlearning.tap import find_tap
 from workers.zoo import digits_cnn

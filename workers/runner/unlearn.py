@@ -24,8 +24,9 @@ from workers.artifacts import (
     write_weights,
 )
 from workers.device import choose_device, cpu_threads, describe
-from workers.evaluation.audit import AuditReport, audit
+from workers.evaluation.audit import audit
 from workers.evaluation.gate import Verdict, decide
+from workers.evaluation.report import AuditReport
 from workers.plan import FORGOTTEN, ProgressLine, UnlearnPlan
 from workers.plan import Unlearned as UnlearnedOutcome
 from workers.runner.loading import Sets, load_sets
