@@ -18,6 +18,7 @@ from workers.evaluation.weights import weights
 from workers.unlearning.base import Samples, Tap
 from workers.unlearning.embedding import Embedded, draw
 from workers.unlearning.isolation import isolated
+from workers.unlearning.layout import lay_out
 
 # With fewer samples on a side, membership is not measured: any AUC would fit.
 FEWEST = 20
@@ -69,6 +70,8 @@ def audit(
             model.to(device).eval()
             for model in (copy.deepcopy(parent), copy.deepcopy(candidate), fresh())
         )
+        for model in networks:
+            lay_out(model, torch.channels_last)
         before, after, view = (reader.read(model) for model in networks)
         measured = {
             name: _measure(len(found), before[name], after[name]) for name, found in sets.items()

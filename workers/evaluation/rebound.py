@@ -17,9 +17,9 @@ from workers.unlearning.inputs import channels_last, to
 from workers.unlearning.layout import lay_out
 
 STEPS = 100
-BATCH = 128
+BATCH = 64
 # A step of Adam moves a weight by this share of the root mean square of its tensor, at most.
-SHARE = 0.01
+SHARE = 0.005
 SMALLEST = 1e-3
 CLIP = 1.0
 # Of the training in samples that are only read: a backward pass costs about two forward ones.
@@ -53,6 +53,8 @@ def trained_on(
         ]
     )
     batches = cycle(len(positions), BATCH, generator)
+    # The step size falls to nothing, for the end should be the training's and not its noise.
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=STEPS)
     for _ in range(STEPS):
         rows = next(batches)
         inputs = channels_last(to(samples.batch(positions[rows]), device))
@@ -64,6 +66,7 @@ def trained_on(
         if not bool(loss.isfinite() & norm.isfinite()):
             raise UnlearningError("The loss or its gradient is not a finite number.")
         optimizer.step()
+        schedule.step()
         count(3 * BATCH)
     return student
 

@@ -5,16 +5,19 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from workers.evaluation.answers import NEIGHBOURS, Likeness
+from workers.evaluation.answers import Likeness
 from workers.evaluation.report import TwoSample
 from workers.unlearning.embedding import Embedded
-from workers.unlearning.neighbours import neighbour_outputs, standardised
+from workers.unlearning.neighbours import standardised
 
 PERMUTATIONS = 999
 # The distances of all pairs are held at once.
 MOST = 500
 # Fewer pairs say nothing.
 FEWEST = 10
+# Remaining samples that the probe is fitted to, at most, and its penalty.
+FITTED = 2000
+RIDGE = 0.1
 
 
 def pairs(alike: Tensor, apart: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,18 +37,34 @@ def pairs(alike: Tensor, apart: Tensor) -> tuple[Tensor, Tensor]:
 def displacement(
     answers: Mapping[str, Embedded], like: Likeness, name: str, rows: Tensor
 ) -> Tensor:
-    """How differently samples lie in a network's representations and by their looks -> (p, k).
+    """How far samples lie from where their looks put them, in representation space -> (p, 1).
 
-    For `rows` (p,) of a set: the mean softmax output of the remaining samples that are nearest in
-    representation space, less that of those nearest to an untrained network. No output of the
-    samples themselves is in it, so a changed head does not hide what a representation remembers.
+    For `rows` (p,) of a set: the norm of what a linear probe of their representations says, less
+    the mean softmax output of their neighbours. The probe is fitted to the network's outputs on
+    remaining samples (ridge regression on representations and their positive parts). No output of
+    the samples themselves is in it, so a changed head does not hide what a representation holds.
     """
+    fitted = slice(0, FITTED)
     outputs = answers["remaining"].logits.double().softmax(dim=1)
-    references, space = standardised(
-        [answers["remaining"].representations, answers[name].representations[rows]]
+    references, space = (
+        torch.cat([one, one.relu()], dim=1).double()
+        for one in standardised(
+            [
+                answers["remaining"].representations[fitted],
+                answers[name].representations[rows],
+            ]
+        )
     )
-    inside = neighbour_outputs(space, references, outputs, NEIGHBOURS)
-    return inside - outputs[like.neighbours[name][rows]].mean(dim=1)
+    centre, mean = references.mean(dim=0), outputs[fitted].mean(dim=0)
+    references, space = references - centre, space - centre
+    # The dual form: its size does not depend on the width of the representation.
+    gram = references @ references.T
+    gram.diagonal().add_(RIDGE * len(references))
+    weight = torch.linalg.solve(gram, outputs[fitted] - mean)
+    said = (space @ references.T) @ weight + mean
+    usual = outputs[like.neighbours[name][rows]].mean(dim=1)
+    distance: Tensor = torch.linalg.vector_norm(said - usual, dim=1, keepdim=True)
+    return distance
 
 
 def two_sample(first: Tensor, second: Tensor, generator: torch.Generator) -> TwoSample:
