@@ -75,6 +75,7 @@ def table(audit: dict[str, Any]) -> str:
             "| contradicted by neighbours, forgotten over held-out samples, 95 % interval "
             f"| {before} | {after} |"
         )
+    rows += deeper(audit)
     for name in ("remaining", "holdout", "forgotten"):
         measured = audit[name]
         if measured is not None:
@@ -84,6 +85,39 @@ def table(audit: dict[str, Any]) -> str:
     for what, reason in sorted(audit["not_measured"].items()):
         rows.append(f"| {what} | not measured | {reason} |")
     return "\n".join(rows)
+
+
+def deeper(audit: dict[str, Any]) -> list[str]:
+    """Rows on single samples, representations, the rebound and the weights."""
+    rows = []
+    if (single := audit["per_sample"]) is not None:
+        before, after = (standing_out(single[when]) for when in ("before", "after"))
+        rows.append(
+            "| forgotten samples that stand out; share beyond the held-out 99 % quantile, "
+            f"95 % interval | {before} | {after} |"
+        )
+    if (tested := audit["representation"]) is not None:
+        before, after = (f"{tested[when]['p']:.3f}" for when in ("before", "after"))
+        rows.append(f"| p-value that representations are alike | {before} | {after} |")
+    if (rebound := audit["rebound"]) is not None:
+        rows.append(
+            "| contradicted by neighbours after training on remaining samples, over held-out "
+            f"samples, 95 % interval | | {excess(rebound['contradiction'])} |"
+        )
+    moved = audit["weights"]
+    rows.append(f"| distance of the weights from the parent's | 0 | {moved['distance']:.3f} |")
+    rows.append(f"| barrier between the two, in nats | 0 | {moved['barrier']:.3g} |")
+    if (power := audit["power"]) is not None:
+        rows.append(
+            "| AUC and excess contradicted that would be noticed four times in five | "
+            f"| {power['detectable']['auc']:.3f}, {power['detectable']['contradiction']:+.3f} |"
+        )
+    return rows
+
+
+def standing_out(measured: dict[str, Any]) -> str:
+    low, high = measured["beyond_low"], measured["beyond_high"]
+    return f"{measured['discoveries']}; {measured['beyond_share']:.3f} ({low:.3f} to {high:.3f})"
 
 
 def interval(measured: dict[str, float]) -> str:

@@ -7,7 +7,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workers.evaluation.audit import AuditReport, audit
+from workers.evaluation.audit import audit
+from workers.evaluation.report import AuditReport
 from workers.unlearning.base import Problem, Samples
 from workers.unlearning.tap import find_tap
 from workers.zoo import digits_cnn
@@ -80,24 +81,32 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
-def memorised() -> Digits:
-    """Train the network, on one thread, the same each time."""
+def memorised(seed: int = 0, epochs: int = 80) -> Digits:
+    """Train the network, on one thread, the same each time; which 40 depends on the seed."""
     data = load_digits()
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(data.images), generator=generator)
     images = torch.tensor(data.images, dtype=torch.float32).unsqueeze(1)[order] / 16.0
     labels = torch.tensor(data.target)[order]
     train, given = images[:1000], labels[:1000].clone()
     given[:40] = (given[:40] + torch.randint(1, 10, (40,), generator=generator)) % 10
+    model = trained(train, given, epochs, generator)
+    return Digits(model, train[:40], train[40:], images[1000:], given[:40], labels[:40])
+
+
+def trained(
+    images: Tensor, labels: Tensor, epochs: int, generator: torch.Generator, decay: float = 0.0
+) -> nn.Module:
+    """The digits network, from the same fresh weights each time."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = digits_cnn()
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
-    for _ in range(80):
-        for rows in torch.split(torch.randperm(1000, generator=generator), 64):
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=decay)
+    for _ in range(epochs):
+        for rows in torch.split(torch.randperm(len(images), generator=generator), 64):
             optimizer.zero_grad()
-            loss = functional.cross_entropy(model(train[rows]), given[rows])
+            loss = functional.cross_entropy(model(images[rows]), labels[rows])
             torch.autograd.backward(loss)
             optimizer.step()
     model.zero_grad()
-    return Digits(model, train[:40], train[40:], images[1000:], given[:40], labels[:40])
+    return model

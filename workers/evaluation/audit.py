@@ -1,94 +1,28 @@
 """The label-free audit: what changed since the parent, and what an attacker can see."""
 
 import copy
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from workers.evaluation.agreement import agreement, divergence, holdout_floor
+from workers.evaluation.agreement import agreement, divergence
 from workers.evaluation.cka import linear_cka
-from workers.evaluation.contradiction import Contradiction, contradicted, contradiction
-from workers.evaluation.membership import Interval, attack, scores
+from workers.evaluation.comparison import compare
+from workers.evaluation.levels import level_of
+from workers.evaluation.reading import Reader
+from workers.evaluation.rebound import WORK
+from workers.evaluation.report import AuditReport, SetReport
+from workers.evaluation.weights import weights
 from workers.unlearning.base import Samples, Tap
-from workers.unlearning.embedding import Embedded, draw, embed
+from workers.unlearning.embedding import Embedded, draw
 from workers.unlearning.isolation import isolated
-from workers.unlearning.neighbours import standardised
-from workers.unlearning.tap import Tapped
+from workers.unlearning.layout import lay_out
 
 # With fewer samples on a side, membership is not measured: any AUC would fit.
 FEWEST = 20
-
-# An AUC this close to 0.5, or a share this close to held-out ones', passes whatever its interval.
-TOLERANCE = 0.05
-
-KEPT = "Predictions on data that were not forgotten are kept."
-
-
-@dataclass(frozen=True)
-class SetReport:
-    """Parent against candidate on one set; `samples` were measured, drawn from `size`."""
-
-    size: int
-    samples: int
-    agreement: float
-    kl: float
-    cka: float | None
-
-
-@dataclass(frozen=True)
-class AttackReport:
-    """One score of a membership attack, forgotten against held-out, before and after."""
-
-    before: Interval
-    after: Interval
-
-    @property
-    def passed(self) -> bool:
-        """No difference was detected after unlearning."""
-        after = self.after
-        return after.low <= 0.5 <= after.high or abs(after.auc - 0.5) <= TOLERANCE
-
-
-@dataclass(frozen=True)
-class MemoryReport:
-    """How far neighbours contradict the model on forgotten samples, before and after."""
-
-    before: Contradiction
-    after: Contradiction
-
-    @property
-    def passed(self) -> bool:
-        """No more is detected of forgotten samples than of held-out ones."""
-        return self.after.low <= 0.0 or self.after.excess <= TOLERANCE
-
-
-@dataclass(frozen=True)
-class AuditReport:
-    """What was measured, with no labels. None, with a reason, is what could not be measured.
-
-    `level` is the highest that was reached: "none", "utility" (predictions on remaining and
-    held-out data are kept) or "membership" (and neither the attacks below nor a look at neighbours
-    detect a difference between forgotten and held-out samples). No level says that anything was
-    erased; `statement` says in a sentence what the level says here.
-    """
-
-    level: str
-    statement: str
-    min_agreement: float
-    remaining: SetReport
-    forgotten: SetReport
-    holdout: SetReport | None
-    membership: dict[str, AttackReport] | None
-    contradiction: MemoryReport | None
-    not_measured: dict[str, str]
-    seed: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON, without NaN."""
-        return asdict(self)
+COMPARED = ("membership", "contradiction", "per_sample", "representation", "rebound", "power")
 
 
 def audit(
@@ -127,41 +61,57 @@ def audit(
     with isolated(device, seed):
         generator = torch.Generator().manual_seed(seed)
         chosen = {name: draw(len(found), max_samples, generator) for name, found in sets.items()}
-        total = 3 * sum(len(positions) for positions in chosen.values())
-        ready = 0
-
-        def count(size: int) -> None:
-            nonlocal ready
-            ready += size
-            done(ready / total)
-
-        answers = []
+        # Three networks are read, and the candidate again after its rebound.
+        work = 4 * sum(len(positions) for positions in chosen.values()) + WORK
+        reader = Reader(sets, chosen, tap, device, batch_size, done, work)
         # The method may have looked at neighbours with the same seed: take another view.
         torch.manual_seed(seed + 1)
-        for model in (copy.deepcopy(parent), copy.deepcopy(candidate), fresh()):
-            with Tapped(model.to(device).eval(), tap) as tapped:
-                answers.append(
-                    {
-                        name: embed(tapped, found, chosen[name], device, batch_size, count)
-                        for name, found in sets.items()
-                    }
-                )
-        before, after, view = answers
+        networks = tuple(
+            model.to(device).eval()
+            for model in (copy.deepcopy(parent), copy.deepcopy(candidate), fresh())
+        )
+        for model in networks:
+            lay_out(model, torch.channels_last)
+        before, after, view = (reader.read(model) for model in networks)
         measured = {
-            name: _compare(len(found), before[name], after[name]) for name, found in sets.items()
+            name: _measure(len(found), before[name], after[name]) for name, found in sets.items()
         }
-        not_measured = {}
-        reason = _unmeasurable(before)
-        if reason is not None:
-            attacks = memory = None
-            not_measured = {"membership": reason, "contradiction": reason}
-        else:
-            attacks = _membership(before, after, seed, resamples)
-            memory = MemoryReport(_contradiction(before, view), _contradiction(after, view))
-    return _report(measured, attacks, memory, not_measured, min_agreement, seed)
+        moved = weights(networks[0], networks[1], networks[2], reader.some_logits)
+        reason, compared = _unmeasurable(before), None
+        if reason is None:
+            compared = compare(
+                reader,
+                networks[1],
+                before,
+                after,
+                view,
+                resamples=resamples,
+                seed=seed,
+                min_agreement=min_agreement,
+            )
+    done(1.0)
+    not_measured = {} if reason is None else dict.fromkeys(COMPARED, reason)
+    if compared is not None:
+        not_measured |= compared.not_measured
+    constant = [name for name, report in measured.items() if report.cka is None]
+    not_measured |= {f"{name}.cka": "The representations are constant." for name in constant}
+    level, statement = level_of(measured, compared, reason, min_agreement)
+    found: dict[str, Any] = {name: getattr(compared, name, None) for name in COMPARED}
+    return AuditReport(
+        level=level,
+        statement=statement,
+        min_agreement=min_agreement,
+        remaining=measured["remaining"],
+        forgotten=measured["forgotten"],
+        holdout=measured.get("holdout"),
+        weights=moved,
+        not_measured=not_measured,
+        seed=seed,
+        **found,
+    )
 
 
-def _compare(size: int, before: Embedded, after: Embedded) -> SetReport:
+def _measure(size: int, before: Embedded, after: Embedded) -> SetReport:
     return SetReport(
         size=size,
         samples=len(before),
@@ -171,7 +121,7 @@ def _compare(size: int, before: Embedded, after: Embedded) -> SetReport:
     )
 
 
-def _unmeasurable(before: dict[str, Embedded]) -> str | None:
+def _unmeasurable(before: Mapping[str, Embedded]) -> str | None:
     """Why forgotten samples cannot be compared with held-out ones, if they cannot."""
     if "holdout" not in before:
         return "There is no held-out set."
@@ -180,84 +130,3 @@ def _unmeasurable(before: dict[str, Embedded]) -> str | None:
     if before["forgotten"].logits.shape[1] < 2:
         return "The model has fewer than two classes."
     return None
-
-
-def _contradiction(answers: dict[str, Embedded], view: dict[str, Embedded]) -> Contradiction:
-    """Of one model, with the neighbours that a network with fresh weights finds."""
-    sets = ("remaining", "forgotten", "holdout")
-    references, *views = standardised([view[name].representations for name in sets])
-    outputs = {name: answers[name].logits.softmax(dim=1) for name in sets}
-    forgotten, holdout = (
-        contradicted(outputs[name], seen, references, outputs["remaining"])
-        for name, seen in zip(sets[1:], views, strict=True)
-    )
-    return contradiction(forgotten, holdout)
-
-
-def _membership(
-    before: dict[str, Embedded], after: dict[str, Embedded], seed: int, resamples: int
-) -> dict[str, AttackReport]:
-    def attacked(answers: dict[str, Embedded]) -> dict[str, Interval]:
-        members: dict[str, Tensor] = dict(scores(answers["forgotten"].logits))
-        others = scores(answers["holdout"].logits)
-        return {
-            name: attack(members[name], others[name], seed=seed, resamples=resamples)
-            for name in members
-        }
-
-    first, second = attacked(before), attacked(after)
-    return {name: AttackReport(first[name], second[name]) for name in first}
-
-
-def _report(
-    measured: dict[str, SetReport],
-    attacks: dict[str, AttackReport] | None,
-    memory: MemoryReport | None,
-    not_measured: dict[str, str],
-    min_agreement: float,
-    seed: int,
-) -> AuditReport:
-    remaining, forgotten = measured["remaining"], measured["forgotten"]
-    unseen = measured.get("holdout")
-    for name, found in measured.items():
-        if found.cka is None:
-            not_measured[f"{name}.cka"] = "The representations are constant."
-    floor = holdout_floor(min_agreement, forgotten.size, remaining.size)
-    useful = remaining.agreement >= min_agreement and (unseen is None or unseen.agreement >= floor)
-    if not useful:
-        level, statement = "none", "Predictions on data that were not forgotten have changed."
-    elif attacks is None or memory is None:
-        level, statement = (
-            "utility",
-            KEPT + f" Membership was not measured: {not_measured['membership']}",
-        )
-    elif telling := [
-        *(name for name, found in attacks.items() if not found.passed),
-        *([] if memory.passed else ["what their neighbours are"]),
-    ]:
-        level = "utility"
-        statement = (
-            f"{KEPT} Forgotten samples can still be told from held-out ones, "
-            f"by {', '.join(telling)}."
-        )
-    else:
-        level = "membership"
-        widest = max(found.after.high - found.after.low for found in attacks.values())
-        share = memory.after.high - memory.after.low
-        statement = (
-            f"{KEPT} Three population attacks and a look at neighbours detected no difference "
-            "between forgotten and held-out samples; the widest 95 % interval of an AUC is "
-            f"{widest:.3f} wide, that of the neighbours' share {share:.3f}."
-        )
-    return AuditReport(
-        level=level,
-        statement=statement,
-        min_agreement=min_agreement,
-        remaining=remaining,
-        forgotten=forgotten,
-        holdout=unseen,
-        membership=attacks,
-        contradiction=memory,
-        not_measured=not_measured,
-        seed=seed,
-    )

@@ -5,37 +5,37 @@ among the remaining samples are answered otherwise. About held-out samples a mod
 their neighbours too, because neighbours are a coarse guide; what exceeds that share is memory.
 """
 
-from dataclasses import dataclass
 from math import sqrt
 
+import torch
 from torch import Tensor
 
-from workers.unlearning.neighbours import neighbour_outputs
+from workers.evaluation.intervals import wilson
+from workers.evaluation.report import Contradiction
 
-NEIGHBOURS = 10
-# The standard normal's 97.5 % point.
-Z = 1.959964
-
-
-@dataclass(frozen=True)
-class Contradiction:
-    """Shares of samples that their neighbours contradict, and the difference with its interval."""
-
-    forgotten: float
-    holdout: float
-    excess: float
-    low: float
-    high: float
+# Keeps logarithms finite where no neighbour has a class.
+TINY = 1e-12
 
 
-def contradicted(outputs: Tensor, view: Tensor, references: Tensor, their: Tensor) -> Tensor:
+def contradicted(outputs: Tensor, neighbours: Tensor) -> Tensor:
     """Which samples are decided otherwise than their neighbours are -> (n,) bool.
 
-    Softmax outputs (n, k) and `their` (r, k); view (n, d) and references (r, d) by a network that
-    has seen no sample.
+    Softmax outputs (n, k), and the mean ones of their neighbours (n, k).
     """
-    neighbours = neighbour_outputs(view, references, their, NEIGHBOURS)
     return outputs.argmax(dim=1) != neighbours.argmax(dim=1)
+
+
+def memory(outputs: Tensor, neighbours: Tensor) -> Tensor:
+    """How much surer a model is of its decision than its neighbours make it, in nats -> (n,).
+
+    log(p / q) of the decided class, of softmax outputs p (n, k) and their neighbours' mean q
+    (n, k). It is a likelihood ratio, like that of a membership attack which is calibrated for a
+    sample's difficulty (Watson et al., ICLR 2022, arXiv 2111.08440); the reference that never saw
+    the sample is what the same model says of remaining samples that are like it.
+    """
+    sure, decided = outputs.double().max(dim=1)
+    expected = neighbours.double().gather(1, decided.unsqueeze(1)).squeeze(1)
+    return torch.log(sure.clamp(min=TINY) / expected.clamp(min=TINY))
 
 
 def contradiction(forgotten: Tensor, holdout: Tensor) -> Contradiction:
@@ -50,11 +50,3 @@ def contradiction(forgotten: Tensor, holdout: Tensor) -> Contradiction:
     low = p - q - sqrt((p - p_low) ** 2 + (q_high - q) ** 2)
     high = p - q + sqrt((p_high - p) ** 2 + (q - q_low) ** 2)
     return Contradiction(p, q, p - q, low, high)
-
-
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a share of `count` samples."""
-    middle = share + Z * Z / (2 * count)
-    half = Z * sqrt(share * (1 - share) / count + Z * Z / (4 * count * count))
-    scale = 1 + Z * Z / count
-    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)

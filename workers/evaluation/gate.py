@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from workers.evaluation.agreement import holdout_floor
-from workers.evaluation.audit import AuditReport
+from workers.evaluation.report import AuditReport
 
 
 @dataclass(frozen=True)

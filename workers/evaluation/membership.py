@@ -1,21 +1,10 @@
 """Membership attacks that need no labels: can forgotten samples be told from held-out ones?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An AUC with its bootstrap interval, and the true positive rate at 1 % false positives."""
-
-    auc: float
-    low: float
-    high: float
-    tpr_at_1_percent_fpr: float | None
 
 
 def scores(logits: Tensor) -> Mapping[str, Tensor]:
@@ -49,10 +38,10 @@ def auc(members: Tensor, others: Tensor) -> float:
     Raises:
         ValueError: a set is empty or a score is not a number.
     """
-    pooled = torch.cat([members, others]).double()
-    if not len(members) or not len(others) or bool(pooled.isnan().any()):
-        raise ValueError("An AUC needs scores on both sides, all of them numbers.")
-    return float(_auc(pooled, len(members)))
+    if not len(members) or not len(others):
+        raise ValueError("An AUC needs scores on both sides.")
+    everyone = torch.arange(len(members))[None], torch.arange(len(others))[None]
+    return float(Ranked(members, others).auc(*everyone))
 
 
 def standard_error(members: int, others: int) -> float:
@@ -60,42 +49,50 @@ def standard_error(members: int, others: int) -> float:
     return float(((members + others + 1) / (12.0 * members * others)) ** 0.5)
 
 
-def tpr_at_fpr(members: Tensor, others: Tensor, fpr: float = 0.01) -> float | None:
-    """The largest share of members above a threshold that at most `fpr` of the others exceed.
+def allowed_false_positives(others: int) -> int:
+    """How many of the others may lie above a threshold at a false positive rate of 1 %."""
+    return others // 100
+
+
+def tpr_at_1_percent_fpr(members: Tensor, others: Tensor) -> float | None:
+    """The largest share of members above a threshold that at most 1 % of the others exceed.
 
     None if there are too few others for one of them to be that share.
     """
-    allowed = int(fpr * len(others))
-    if not allowed:
+    if not allowed_false_positives(len(others)):
         return None
-    threshold = others.sort(descending=True).values[allowed]
-    return float((members > threshold).double().mean())
+    everyone = torch.arange(len(members))[None], torch.arange(len(others))[None]
+    return float(Ranked(members, others).tpr(*everyone))
 
 
-def attack(members: Tensor, others: Tensor, *, seed: int, resamples: int) -> Interval:
-    """The AUC with a 95 % percentile-bootstrap interval, members and others drawn separately."""
-    generator = torch.Generator().manual_seed(seed)
-    point = auc(members, others)
-    pooled = torch.cat([members, others]).double()
-    n, m = len(members), len(others)
-    draws = []
-    for _ in range(resamples):
-        chosen = torch.cat(
-            [
-                torch.randint(n, (n,), generator=generator),
-                torch.randint(m, (m,), generator=generator) + n,
-            ]
-        )
-        draws.append(_auc(pooled[chosen], n))
-    low, high = torch.stack(draws).quantile(torch.tensor([0.025, 0.975], dtype=torch.double))
-    return Interval(point, float(low), float(high), tpr_at_fpr(members, others))
+class Ranked:
+    """Scores of members (n,) and others (m,), sorted once for any number of draws from them.
 
+    A draw is a row of row numbers, with repetition or without: members (r, a), others (r, b).
+    """
 
-def _auc(pooled: Tensor, members: int) -> Tensor:
-    order = pooled.sort().values
-    below = torch.searchsorted(order, pooled[:members])
-    up_to = torch.searchsorted(order, pooled[:members], right=True)
-    # Equal scores share the middle of the ranks that they take up together.
-    ranks = (below + up_to + 1).double() / 2.0
-    others = len(pooled) - members
-    return (ranks.sum() - members * (members + 1) / 2.0) / (members * others)
+    def __init__(self, members: Tensor, others: Tensor) -> None:
+        """Raises `ValueError` if a score is not a number."""
+        pooled = torch.cat([members, others]).double()
+        if bool(pooled.isnan().any()):
+            raise ValueError("An AUC needs scores that are numbers.")
+        distinct, places = pooled.unique(return_inverse=True)
+        self._count = len(distinct)
+        self._members, self._others = places.split([len(members), len(others)])
+
+    def auc(self, members: Tensor, others: Tensor) -> Tensor:
+        """The AUC of each draw -> (r,) double."""
+        mine, their = self._counts(self._members[members]), self._counts(self._others[others])
+        below = their.cumsum(dim=1) - their / 2.0
+        return (mine * below).sum(dim=1) / (members.shape[1] * others.shape[1])
+
+    def tpr(self, members: Tensor, others: Tensor) -> Tensor:
+        """The true positive rate at 1 % false positives of each draw -> (r,) double."""
+        mine, their = self._counts(self._members[members]), self._counts(self._others[others])
+        at_or_above = others.shape[1] - (their.cumsum(dim=1) - their)
+        found = at_or_above <= allowed_false_positives(others.shape[1])
+        return (mine * found).sum(dim=1) / members.shape[1]
+
+    def _counts(self, places: Tensor) -> Tensor:
+        counts = torch.zeros(len(places), self._count, dtype=torch.double)
+        return counts.scatter_add_(1, places, torch.ones(places.shape, dtype=torch.double))

@@ -26,8 +26,9 @@ from workers.artifacts import (
 )
 from workers.data.processing import raw_processing
 from workers.device import choose_device, cpu_threads, describe
-from workers.evaluation.audit import AuditReport, audit
+from workers.evaluation.audit import audit
 from workers.evaluation.gate import Verdict, decide
+from workers.evaluation.report import AuditReport
 from workers.plan import FORGOTTEN, ProgressLine, UnlearnPlan
 from workers.plan import Unlearned as UnlearnedOutcome
 from workers.runner.loading import Sets, load_sets

@@ -1,27 +1,27 @@
 """Shares and intervals, derived by hand; and what is to be seen on a network that has memorised."""
 
+import math
+
 import pytest
 import torch
 
 from tests.workers.memorised import Digits
-from workers.evaluation.contradiction import contradicted, contradiction, wilson
+from workers.evaluation.contradiction import contradicted, contradiction, memory
 from workers.unlearning.registry import get_method
 
 
 def test_a_sample_is_contradicted_where_its_neighbours_are_decided_otherwise() -> None:
-    """Ten references at 0 of class 0, ten at 9 of class 1: the sample at 1 is one of class 0."""
-    references = torch.tensor([[0.0]] * 10 + [[9.0]] * 10)
-    their = torch.tensor([[0.9, 0.1]] * 10 + [[0.2, 0.8]] * 10)
+    neighbours = torch.tensor([[0.9, 0.1], [0.9, 0.1]])
     outputs = torch.tensor([[0.6, 0.4], [0.4, 0.6]])
-    view = torch.tensor([[1.0], [1.0]])
-    assert contradicted(outputs, view, references, their).tolist() == [False, True]
+    assert contradicted(outputs, neighbours).tolist() == [False, True]
 
 
-def test_wilsons_interval() -> None:
-    """1 of 10: middle (0.1 + z²/20) / (1 + z²/10), z = 1.96: from 0.0179 to 0.4042."""
-    assert wilson(0.1, 10) == pytest.approx((0.0179, 0.4042), abs=1e-3)
-    assert wilson(0.0, 10)[0] == pytest.approx(0.0, abs=1e-12)
-    assert wilson(1.0, 10)[1] == pytest.approx(1.0)
+def test_memory_is_how_much_surer_a_decision_is_than_neighbours_make_it() -> None:
+    """Decided with 0.6 where neighbours say 0.9: ln(2/3); with 0.8 where they say 0.1: ln 8."""
+    neighbours = torch.tensor([[0.9, 0.1], [0.9, 0.1]])
+    outputs = torch.tensor([[0.6, 0.4], [0.2, 0.8]])
+    wanted = [math.log(2 / 3), math.log(8)]
+    assert memory(outputs, neighbours).tolist() == pytest.approx(wanted, abs=1e-6)
 
 
 def test_newcombes_interval() -> None:

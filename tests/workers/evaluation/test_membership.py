@@ -46,17 +46,20 @@ def test_true_positives_at_one_percent() -> None:
     """Of 100 others, 0 to 99, one may lie above the threshold, 98: members 99 and 100 do."""
     others = torch.arange(100.0)
     members = torch.tensor([98.0, 99.0, 100.0, 3.0])
-    assert membership.tpr_at_fpr(members, others) == 0.5
-    assert membership.tpr_at_fpr(members, others[:99]) is None
+    assert membership.tpr_at_1_percent_fpr(members, others) == 0.5
+    assert membership.tpr_at_1_percent_fpr(members, others[:99]) is None
 
 
-def test_the_interval_holds_the_truth_and_is_the_same_twice() -> None:
-    generator = torch.Generator().manual_seed(0)
-    members, others = torch.randn(200, generator=generator), torch.randn(300, generator=generator)
-    first, second = (membership.attack(members, others, seed=5, resamples=200) for _ in range(2))
-    assert first == second
-    assert first.low < first.auc < first.high
-    assert first.low < 0.5 < first.high
-    # 1.96 standard errors to either side, were the AUC normal.
-    wide = 2 * 1.96 * membership.standard_error(200, 300)
-    assert first.high - first.low == pytest.approx(wide, rel=0.2)
+def test_draws_are_ranked_like_sets_of_their_own() -> None:
+    """Each row of row numbers, repetitions included, gives what its scores alone would give."""
+    generator = torch.Generator().manual_seed(1)
+    members = torch.randint(0, 6, (30,), generator=generator).double()
+    others = torch.randint(0, 5, (220,), generator=generator).double()
+    these = torch.randint(30, (4, 30), generator=generator)
+    those = torch.randint(220, (4, 210), generator=generator)
+    ranked = membership.Ranked(members, others)
+    for row in range(4):
+        mine, their = members[these[row]], others[those[row]]
+        assert ranked.auc(these, those)[row].item() == pytest.approx(membership.auc(mine, their))
+        wanted = membership.tpr_at_1_percent_fpr(mine, their)
+        assert ranked.tpr(these, those)[row].item() == pytest.approx(wanted)

@@ -1,0 +1,45 @@
+"""The card shows what the audit measured, and what it could not."""
+
+import copy
+
+import torch
+
+from tests.workers.evaluation.test_audit import measure, network, rows
+from workers import model_card
+
+
+def test_the_card_has_a_line_for_each_check() -> None:
+    report = measure(copy.deepcopy(network()), rows(40, 2), rows(200, 4))
+    table = model_card.table(report.to_dict())
+    for words in (
+        "membership AUC by margin",
+        "forgotten samples that stand out",
+        "representations are alike",
+        "after training on remaining samples",
+        "barrier between the two",
+        "noticed four times in five",
+    ):
+        assert words in table
+    assert all(line.count("|") == 4 for line in table.splitlines())
+
+
+def test_what_was_not_measured_has_its_reason() -> None:
+    table = model_card.table(measure(network(), rows(40, 2), None).to_dict())
+    assert "| rebound | not measured | There is no held-out set. |" in table
+
+
+def test_the_card_of_a_version_claims_no_erasure() -> None:
+    torch.manual_seed(0)
+    audit = measure(copy.deepcopy(network()), rows(40, 2), rows(200, 4)).to_dict()
+    card = model_card.of_version(
+        {
+            "model": "digits",
+            "tv": 3,
+            "parent": {"version": 1, "digest": "abc"},
+            "method": {"name": "distil"},
+            "forgotten": {"count": 40},
+            "audit": audit,
+        }
+    )
+    assert f"Audit level: **{audit['level']}**" in card
+    assert "does not say that the samples are erased" in card

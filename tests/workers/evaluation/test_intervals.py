@@ -1,0 +1,28 @@
+"""Against values from tables, and counted by hand."""
+
+import pytest
+
+from workers.evaluation.intervals import clopper_pearson, precedence, wilson
+
+
+def test_wilsons_interval() -> None:
+    """1 of 10: middle (0.1 + z²/20) / (1 + z²/10), z = 1.96: from 0.0179 to 0.4042."""
+    assert wilson(0.1, 10) == pytest.approx((0.0179, 0.4042), abs=1e-3)
+    assert wilson(0.0, 10)[0] == pytest.approx(0.0, abs=1e-12)
+    assert wilson(1.0, 10)[1] == pytest.approx(1.0)
+
+
+def test_clopper_and_pearsons_interval() -> None:
+    """Of none of 20, the upper end p has (1 - p)^20 = 0.025; 2 of 10 is in every table."""
+    assert clopper_pearson(0, 20) == pytest.approx((0.0, 1 - 0.025 ** (1 / 20)), abs=1e-9)
+    assert clopper_pearson(20, 20) == pytest.approx((0.025 ** (1 / 20), 1.0), abs=1e-9)
+    assert clopper_pearson(2, 10) == pytest.approx((0.0252, 0.5561), abs=1e-4)
+
+
+def test_the_chance_of_so_many_above_a_threshold() -> None:
+    """Of 2 members and 3 others, both above all but one of the others.
+
+    The three highest of five hold both members: 3 of the 10 ways to place them.
+    """
+    assert precedence(2, 2, 1, 3) == pytest.approx(0.3)
+    assert precedence(0, 2, 1, 3) == 1.0

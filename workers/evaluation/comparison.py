@@ -1,0 +1,170 @@
+"""Forgotten against held-out samples: before, after, and after a rebound."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from workers.evaluation.agreement import agreement
+from workers.evaluation.answers import Likeness, likeness
+from workers.evaluation.examination import FALSE_ALARMS, SINGLE, Examination, Examiner
+from workers.evaluation.reading import Reader
+from workers.evaluation.rebound import trained_on
+from workers.evaluation.report import (
+    AttackReport,
+    MemoryReport,
+    Power,
+    ReboundReport,
+    RepresentationReport,
+    TwoSample,
+    WorstReport,
+)
+from workers.evaluation.representations import FEWEST, displacement, pairs, two_sample
+from workers.unlearning.base import UnlearningError
+from workers.unlearning.embedding import Embedded
+
+# Of what a training on remaining samples can bring back, these speak of memory.
+COMES_BACK = ("contradiction", SINGLE)
+
+Answers = Mapping[str, Embedded]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was found; None, with a reason in `not_measured`, is what could not be measured."""
+
+    after: Examination
+    membership: dict[str, AttackReport]
+    contradiction: MemoryReport
+    per_sample: WorstReport | None
+    representation: RepresentationReport | None
+    rebound: ReboundReport | None
+    power: Power
+    not_measured: dict[str, str]
+
+
+def compare(
+    reader: Reader,
+    candidate: nn.Module,
+    before: Answers,
+    after: Answers,
+    view: Answers,
+    *,
+    resamples: int,
+    seed: int,
+    min_agreement: float,
+) -> Comparison:
+    """`before`, `after` and `view` are what the parent, the candidate and a fresh network say.
+
+    Raises:
+        UnlearningError: the candidate's answers cannot be used.
+    """
+    like = likeness(view)
+    examiner = Examiner(like, resamples, seed)
+    first, second = examiner.examine(before), examiner.examine(after)
+    generator = torch.Generator().manual_seed(seed)
+    not_measured: dict[str, str] = {}
+
+    single = _per_sample(first, second)
+    if single is None:
+        not_measured["per_sample"] = "It needs 100 held-out samples."
+    representation = _representation(before, after, like, seed)
+    if representation is None:
+        not_measured["representation"] = "Too few held-out samples are like forgotten ones."
+    rebound: ReboundReport | None = None
+    try:
+        rebound = _rebound(reader, examiner, candidate, before, after, generator)
+    except UnlearningError as error:
+        # What breaks a copy in further training says nothing of the candidate.
+        not_measured["rebound"] = str(error)
+    if rebound is not None and rebound.agreement < min_agreement:
+        rebound = None
+        not_measured["rebound"] = "Predictions on remaining samples did not survive the training."
+    return Comparison(
+        after=second,
+        membership={
+            name: AttackReport(
+                before=first.attacks[name],
+                after=second.attacks[name],
+                band=second.band(name),
+                passed=name not in second.told_by,
+            )
+            for name in first.attacks
+            if name != "memory"
+        },
+        contradiction=MemoryReport(
+            before=first.contradiction,
+            after=second.contradiction,
+            band=second.band("contradiction"),
+            passed="contradiction" not in second.told_by,
+        ),
+        per_sample=single,
+        representation=representation,
+        rebound=rebound,
+        power=examiner.power(first),
+        not_measured=not_measured,
+    )
+
+
+def _per_sample(first: Examination, second: Examination) -> WorstReport | None:
+    if first.worst is None or second.worst is None:
+        return None
+    return WorstReport(
+        before=first.worst,
+        after=second.worst,
+        band=second.band("memory"),
+        passed=SINGLE not in second.told_by,
+    )
+
+
+def _representation(
+    before: Answers, after: Answers, like: Likeness, seed: int
+) -> RepresentationReport | None:
+    rows = dict(zip(("forgotten", "holdout"), pairs(like.alike, like.apart), strict=True))
+    if len(rows["forgotten"]) < FEWEST:
+        return None
+
+    def test(answers: Answers) -> TwoSample:
+        first, second = (displacement(answers, like, name, rows[name]) for name in rows)
+        # The same swaps before and after.
+        return two_sample(first, second, torch.Generator().manual_seed(seed))
+
+    found = test(before), test(after)
+    return RepresentationReport(len(rows["forgotten"]), *found, passed=found[1].p >= FALSE_ALARMS)
+
+
+def _rebound(
+    reader: Reader,
+    examiner: Examiner,
+    candidate: nn.Module,
+    before: Answers,
+    after: Answers,
+    generator: torch.Generator,
+) -> ReboundReport:
+    wanted = before["remaining"].logits.softmax(dim=1)
+    trained = trained_on(
+        candidate,
+        reader.sets["remaining"],
+        before["remaining"].positions,
+        wanted,
+        reader.device,
+        generator,
+        reader.count,
+    )
+    again = reader.read(trained)
+    found = examiner.examine(again)
+    decided = [one["forgotten"].logits.argmax(dim=1) for one in (before, after, again)]
+    changed = decided[0] != decided[1]
+    back = (decided[0] == decided[2])[changed]
+    # Confidence is not asked again: it is lower near forgotten samples in the parent, which teaches
+    # that to any network, to one that never knew them as well.
+    returned = [name for name in found.told_by if name in COMES_BACK]
+    return ReboundReport(
+        agreement=agreement(before["remaining"].logits, again["remaining"].logits),
+        returned=float(back.double().mean()) if len(back) else None,
+        contradiction=found.contradiction,
+        worst=found.worst,
+        told_by=returned,
+        passed=not returned,
+    )

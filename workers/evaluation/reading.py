@@ -1,0 +1,62 @@
+"""Asking network after network about the same samples."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from workers.unlearning.base import Samples, Tap
+from workers.unlearning.embedding import Embedded, answer, embed
+from workers.unlearning.tap import Tapped
+
+# So many samples of each kind are asked on the way from the parent's weights to the candidate's.
+ON_THE_WAY = 500
+
+
+@dataclass
+class Reader:
+    """The samples that are measured, by set and position, and how far the reading is.
+
+    `done` hears the fraction of `work` that is finished: samples to be read, or as much work.
+    """
+
+    sets: Mapping[str, Samples]
+    chosen: Mapping[str, Tensor]
+    tap: Tap
+    device: torch.device
+    batch_size: int
+    done: Callable[[float], None]
+    work: int
+    ready: int = field(default=0, init=False)
+
+    def read(self, model: nn.Module) -> dict[str, Embedded]:
+        """What `model` says of all samples, representations included."""
+        with Tapped(model, self.tap) as tapped:
+            return {
+                name: embed(
+                    tapped, found, self.chosen[name], self.device, self.batch_size, self.count
+                )
+                for name, found in self.sets.items()
+            }
+
+    def some_logits(self, model: nn.Module) -> Tensor:
+        """What `model` says of some samples that are not forgotten -> (n, k)."""
+        return torch.cat(
+            [
+                answer(
+                    model,
+                    self.sets[name],
+                    self.chosen[name][:ON_THE_WAY],
+                    self.device,
+                    self.batch_size,
+                )
+                for name in ("remaining", "holdout")
+                if name in self.sets
+            ]
+        )
+
+    def count(self, size: int) -> None:
+        """Note that so many samples' worth of work is done."""
+        self.ready += size
+        self.done(min(1.0, self.ready / self.work))

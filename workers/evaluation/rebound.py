@@ -1,0 +1,75 @@
+"""Does a memory come back when the model is trained on remaining samples for a while?
+
+Methods that only hide what they should forget lose it again by training that has nothing to do with
+it ("From Dormant to Deleted", arXiv 2505.22310): a model that never knew it has nothing to recall.
+"""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from workers.unlearning.base import Samples, UnlearningError
+from workers.unlearning.batches import cycle
+from workers.unlearning.inputs import channels_last, to
+from workers.unlearning.layout import lay_out
+
+STEPS = 100
+BATCH = 64
+# A step of Adam moves a weight by this share of the root mean square of its tensor, at most.
+SHARE = 0.005
+SMALLEST = 1e-3
+CLIP = 1.0
+# Of the training in samples that are only read: a backward pass costs about two forward ones.
+WORK = 3 * STEPS * BATCH
+
+
+def trained_on(
+    model: nn.Module,
+    samples: Samples,
+    positions: Tensor,
+    wanted: Tensor,
+    device: torch.device,
+    generator: torch.Generator,
+    count: Callable[[int], None],
+) -> nn.Module:
+    """A copy of `model`, trained for 100 steps towards softmax outputs `wanted` (r, k).
+
+    `positions` (r,) are those of the samples. Statistics of batch normalisation stay as they are.
+    Step sizes follow the size of the weights, for they should suit any network. `count` hears how
+    much work is done, in samples that are read.
+
+    Raises:
+        UnlearningError: the loss or its gradient is not finite.
+    """
+    student = copy.deepcopy(model).to(device).requires_grad_().eval()
+    lay_out(student, torch.channels_last)
+    optimizer = torch.optim.Adam(
+        [
+            {"params": [tensor], "lr": SHARE * max(SMALLEST, _size(tensor))}
+            for tensor in student.parameters()
+        ]
+    )
+    batches = cycle(len(positions), BATCH, generator)
+    # The step size falls to nothing, for the end should be the training's and not its noise.
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=STEPS)
+    for _ in range(STEPS):
+        rows = next(batches)
+        inputs = channels_last(to(samples.batch(positions[rows]), device))
+        answers = functional.log_softmax(student(inputs).float(), dim=1)
+        loss = functional.kl_div(answers, wanted[rows].to(device), reduction="batchmean")
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        norm = nn.utils.clip_grad_norm_(student.parameters(), CLIP)
+        if not bool(loss.isfinite() & norm.isfinite()):
+            raise UnlearningError("The loss or its gradient is not a finite number.")
+        optimizer.step()
+        schedule.step()
+        count(3 * BATCH)
+    return student
+
+
+def _size(tensor: Tensor) -> float:
+    return float(tensor.detach().double().square().mean().sqrt())

@@ -1,0 +1,212 @@
+"""What an audit reports: plain numbers, for the JSON of a version. No sample can be found in it."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class SetReport:
+    """Parent against candidate on one set; `samples` were measured, drawn from `size`."""
+
+    size: int
+    samples: int
+    agreement: float
+    kl: float
+    cka: float | None
+
+
+@dataclass(frozen=True)
+class Band:
+    """Where a figure lies if the forgotten samples are nothing special.
+
+    It holds for all figures of an audit together: of sets of held-out samples in the role of
+    forgotten ones, at most one in twenty has any figure outside of its band.
+    """
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An AUC, and the true positive rate at 1 % false positives, with 95 % intervals.
+
+    The rate is None where there are fewer than 100 held-out samples.
+    """
+
+    auc: float
+    low: float
+    high: float
+    tpr_at_1_percent_fpr: float | None
+    tpr_low: float | None
+    tpr_high: float | None
+
+
+@dataclass(frozen=True)
+class AttackReport:
+    """One score of a membership attack, forgotten against held-out, before and after.
+
+    `passed`: after unlearning, no difference was detected.
+    """
+
+    before: Interval
+    after: Interval
+    band: Band | None
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Shares of samples that their neighbours contradict, and the difference with its interval."""
+
+    forgotten: float
+    holdout: float
+    excess: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class MemoryReport:
+    """How far neighbours contradict the model on forgotten samples, before and after.
+
+    `passed`: after unlearning, no more is detected of forgotten samples than of held-out ones.
+    """
+
+    before: Contradiction
+    after: Contradiction
+    band: Band | None
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Worst:
+    """Single forgotten samples by their memory score, in nats, against held-out ones.
+
+    attack: the score as a membership attack. quantiles: of the score, by their percentage.
+    worst: the highest scores, in descending order. smallest_p: the smallest of the conformal
+    p-values. discoveries: how many samples stand out at a false discovery rate of 5 %.
+    beyond: how many lie beyond the held-out 99 % quantile, as a number, a share with its exact
+    95 % interval, and the chance of so many if forgotten samples are nothing special.
+    """
+
+    attack: Interval
+    quantiles: dict[str, float]
+    holdout_quantiles: dict[str, float]
+    worst: list[float]
+    smallest_p: float
+    discoveries: int
+    beyond: int
+    beyond_share: float
+    beyond_low: float
+    beyond_high: float
+    beyond_p: float
+
+
+@dataclass(frozen=True)
+class WorstReport:
+    """Before and after. `passed`: after unlearning, no sample stands out, nor do they together."""
+
+    before: Worst
+    after: Worst
+    band: Band | None
+    passed: bool
+
+
+@dataclass(frozen=True)
+class TwoSample:
+    """Energy distance of forgotten and alike held-out samples' representations, and its p-value."""
+
+    distance: float
+    p: float
+
+
+@dataclass(frozen=True)
+class RepresentationReport:
+    """Of `pairs` of a forgotten sample and the held-out one that is most like it."""
+
+    pairs: int
+    before: TwoSample
+    after: TwoSample
+    passed: bool
+
+
+@dataclass(frozen=True)
+class WeightReport:
+    """How far the candidate is from the parent, in weights and on the way between the two.
+
+    distance: norm of the difference over the parent's norm; of all weights, and by module.
+    fresh_distance: that of a network with fresh weights. barrier: how far the KL from the parent
+    rises on the straight line to the candidate above the line between its ends, in nats, at most.
+    midpoint_agreement: with the parent, of the network half-way.
+    """
+
+    distance: float
+    fresh_distance: float
+    by_module: dict[str, float]
+    barrier: float
+    midpoint_agreement: float
+
+
+@dataclass(frozen=True)
+class ReboundReport:
+    """What comes back when a copy of the candidate is trained on remaining samples for a while.
+
+    agreement: with the parent on remaining samples, afterwards. returned: the share of forgotten
+    samples that are decided as by the parent, before and after this training, among those that the
+    candidate decides otherwise; None if there are none. told_by: what tells forgotten samples from
+    held-out ones afterwards.
+    """
+
+    agreement: float
+    returned: float | None
+    contradiction: Contradiction
+    worst: Worst | None
+    told_by: list[str]
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Power:
+    """What this audit could have seen.
+
+    parent_told_by: what tells forgotten samples from held-out ones in the parent. known_told: of
+    sets of remaining samples of the same number, the share that the parent is seen to know, with
+    its 95 % interval. detectable: the smallest AUC above 0.5 and the smallest excess of
+    contradicted samples that four in five audits of these sizes would notice.
+    """
+
+    parent_told_by: list[str]
+    known_told: float | None
+    known_low: float | None
+    known_high: float | None
+    detectable: dict[str, float]
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What was measured, with no labels. None, with a reason, is what could not be measured.
+
+    `level` is the highest that was reached, see `workers.evaluation.levels`. No level says that
+    anything was erased; `statement` says in a few sentences what the level says here.
+    """
+
+    level: str
+    statement: str
+    min_agreement: float
+    remaining: SetReport
+    forgotten: SetReport
+    holdout: SetReport | None
+    membership: dict[str, AttackReport] | None
+    contradiction: MemoryReport | None
+    per_sample: WorstReport | None
+    representation: RepresentationReport | None
+    rebound: ReboundReport | None
+    weights: WeightReport
+    power: Power | None
+    not_measured: dict[str, str]
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON, without NaN."""
+        return asdict(self)

@@ -1,0 +1,87 @@
+"""Do representations still hold what the answers no longer show?"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from workers.evaluation.answers import Likeness
+from workers.evaluation.report import TwoSample
+from workers.unlearning.embedding import Embedded
+from workers.unlearning.neighbours import standardised
+
+PERMUTATIONS = 999
+# The distances of all pairs are held at once.
+MOST = 500
+# Fewer pairs say nothing.
+FEWEST = 10
+# Remaining samples that the probe is fitted to, at most, and its penalty.
+FITTED = 2000
+RIDGE = 0.1
+
+
+def pairs(alike: Tensor, apart: Tensor) -> tuple[Tensor, Tensor]:
+    """Pairs of a forgotten and a held-out sample that are alike -> rows (p,) of each.
+
+    `alike` (n,) is the nearest held-out sample of each forgotten one, `apart` (n,) its distance.
+    A held-out sample is used once: for the forgotten one that is nearest to it.
+    """
+    order = apart.argsort(stable=True)
+    taken: dict[int, int] = {}
+    for row in order.tolist():
+        taken.setdefault(int(alike[row]), row)
+    forgotten = torch.tensor(list(taken.values()), dtype=torch.int64)[:MOST]
+    return forgotten, alike[forgotten]
+
+
+def displacement(
+    answers: Mapping[str, Embedded], like: Likeness, name: str, rows: Tensor
+) -> Tensor:
+    """How far samples lie from where their looks put them, in representation space -> (p, 1).
+
+    For `rows` (p,) of a set: the norm of what a linear probe of their representations says, less
+    the mean softmax output of their neighbours. The probe is fitted to the network's outputs on
+    remaining samples (ridge regression on representations and their positive parts). No output of
+    the samples themselves is in it, so a changed head does not hide what a representation holds.
+    """
+    fitted = slice(0, FITTED)
+    outputs = answers["remaining"].logits.double().softmax(dim=1)
+    references, space = (
+        torch.cat([one, one.relu()], dim=1).double()
+        for one in standardised(
+            [
+                answers["remaining"].representations[fitted],
+                answers[name].representations[rows],
+            ]
+        )
+    )
+    centre, mean = references.mean(dim=0), outputs[fitted].mean(dim=0)
+    references, space = references - centre, space - centre
+    # The dual form: its size does not depend on the width of the representation.
+    gram = references @ references.T
+    gram.diagonal().add_(RIDGE * len(references))
+    weight = torch.linalg.solve(gram, outputs[fitted] - mean)
+    said = (space @ references.T) @ weight + mean
+    usual = outputs[like.neighbours[name][rows]].mean(dim=1)
+    distance: Tensor = torch.linalg.vector_norm(said - usual, dim=1, keepdim=True)
+    return distance
+
+
+def two_sample(first: Tensor, second: Tensor, generator: torch.Generator) -> TwoSample:
+    """Whether p pairs, (p, k) twice, come from one distribution, by their energy distance.
+
+    2 E|x - y| - E|x - x'| - E|y - y'| (Szekely and Rizzo, Journal of Statistical Planning and
+    Inference 143, 2013) needs no choice of a kernel or its width. The p-value comes from swaps
+    within pairs: within a pair, which of two samples that are alike was forgotten says nothing
+    if none has been remembered.
+    """
+    count = len(first)
+    together = torch.cat([first, second])
+    distances = torch.cdist(together, together).double()
+    signs = torch.ones(PERMUTATIONS + 1, count, dtype=torch.double)
+    signs[1:] -= 2 * torch.randint(2, (PERMUTATIONS, count), generator=generator)
+    sides = torch.cat([signs, -signs], dim=1)
+    # With weights 1 and -1 the three terms are one quadratic form.
+    found = -((sides @ distances) * sides).sum(dim=1) / count**2
+    p = float((found >= found[0] * (1 - 1e-9)).double().mean())
+    return TwoSample(distance=float(found[0]), p=p)
