@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,14 +35,25 @@ def load_sets(
     forgotten: npt.NDArray[np.int64],
     excluded: npt.NDArray[np.int64],
     work_dir: Path,
+    *,
+    copied: bool = False,
 ) -> Sets:
     """Copy the inputs to scratch space, and split them by row position.
+
+    If they have been `copied` there, by another process of the same run, they are only opened.
 
     Raises:
         DatasetError: the files are not the ones that were indexed, or nothing remains.
     """
     spec = spec_of(data)
-    array = copy_to_disk(references(data.files), spec, data.id_column, work_dir / "inputs.npy")
+
+    def array_of(files: list[DataFile], id_column: str | None, name: str) -> npt.NDArray[Any]:
+        if copied:
+            opened: npt.NDArray[Any] = np.load(work_dir / name, mmap_mode="r", allow_pickle=False)
+            return opened
+        return copy_to_disk(references(files), spec, id_column, work_dir / name)
+
+    array = array_of(data.files, data.id_column, "inputs.npy")
     keep = np.ones(len(array), dtype=bool)
     keep[excluded] = False
     remaining = np.flatnonzero(keep)
@@ -49,9 +61,7 @@ def load_sets(
         raise DatasetError("No sample of the dataset remains: retire the model instead.")
     holdout = None
     if data.holdout_files:
-        held_out = copy_to_disk(
-            references(data.holdout_files), spec, None, work_dir / "holdout.npy"
-        )
+        held_out = array_of(data.holdout_files, None, "holdout.npy")
         holdout = MappedSamples(held_out, np.arange(len(held_out)), spec.scale)
     return Sets(
         remaining=MappedSamples(array, remaining, spec.scale),
