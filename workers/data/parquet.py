@@ -17,6 +17,11 @@ from workers.data.errors import DatasetError
 from workers.data.locations import FILES_AT_FAULT, URL_AT_FAULT, fault
 
 ROWS_A_BATCH = 16_384
+BYTES_A_BATCH = 2**23
+# With `pre_buffer`, or without a buffer, a column is read as a whole for each row group.
+BUFFERED: dict[str, Any] = {"pre_buffer": False, "buffer_size": 2**20}
+# What a number takes up while it is decoded, whatever it is in the end.
+WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
 
 
 def list_files(uri: str) -> list[str]:
@@ -62,7 +67,7 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
     except URL_AT_FAULT as error:
         raise DatasetError(fault(uri, error)) from error
     try:
-        with location as raw, pq.ParquetFile(raw) as file:
+        with location as raw, pq.ParquetFile(raw, **BUFFERED) as file:
             yield file
     except PermissionError as error:
         raise DatasetError(fault(uri, error)) from error
@@ -73,8 +78,24 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
 def batches(
     file: pq.ParquetFile, columns: list[str], rows: int = ROWS_A_BATCH
 ) -> Iterator[pa.RecordBatch]:
-    """Only these columns are read from the file."""
-    yield from file.iter_batches(batch_size=rows, columns=columns, use_threads=False)
+    """Only these columns are read from the file, a few MiB at a time and at most `rows` rows."""
+    fitting = BYTES_A_BATCH // max(1, _bytes_a_row(file.metadata, columns))
+    size = max(1, min(rows, fitting))
+    yield from file.iter_batches(batch_size=size, columns=columns, use_threads=False)
+
+
+def _bytes_a_row(metadata: pq.FileMetaData, columns: list[str]) -> int:
+    """What a row of these columns takes up in memory, at most, on average over a row group."""
+    most = 0
+    for number in range(metadata.num_row_groups):
+        group, total = metadata.row_group(number), 0
+        for place in range(group.num_columns):
+            column = group.column(place)
+            if column.path_in_schema.partition(".")[0] in columns:
+                numbers = column.num_values * WIDTHS.get(column.physical_type, 0)
+                total += max(numbers, column.total_uncompressed_size)
+        most = max(most, total // max(1, group.num_rows))
+    return most
 
 
 def as_text(ids: Any) -> pa.Array:

@@ -40,10 +40,10 @@ def _sums(outputs: Tensor, weights: Tensor | None = None) -> list[Tensor]:
     """Sums (k,) over outputs (n, k) by parts, with their weights (k,) and normalised again."""
     found = []
     for part in _parts(outputs):
-        shifted = part.double()
+        shifted = part.to(torch.float64, copy=True)
         if weights is not None:
-            shifted = shifted * weights
-            shifted = shifted / shifted.sum(dim=1, keepdim=True)
+            shifted.mul_(weights)
+            shifted.div_(shifted.sum(dim=1, keepdim=True))
         found.append(shifted.sum(dim=0))
     return found
 
