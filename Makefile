@@ -45,6 +45,10 @@ test: $(STAMP) ## Run all tests, in two processes; TEST_ARGS="tests/service -x" 
 bench: $(STAMP) ## Compare unlearning methods; BENCH_ARGS="--tasks memorised-100 --seeds 1".
 	$(BIN)/python -m bench.unlearning $(BENCH_ARGS)
 
+.PHONY: bench-scale
+bench-scale: $(STAMP) ## Measure what a job costs as the data grow; BENCH_ARGS="--rows 1000,10000".
+	$(BIN)/python -m bench.scale $(BENCH_ARGS)
+
 .PHONY: format
 format: $(STAMP) ## Write the code in the house's form.
 	$(BIN)/ruff format .

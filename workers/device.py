@@ -1,30 +1,85 @@
-"""Which device a run computes on."""
+"""Which devices a run computes on, and how."""
 
 import os
 import platform
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
+
+from workers.unlearning.compute import Compute
+from workers.unlearning.precision import best_precision
+from workers.unlearning.ranks import Ranks
+
+Wanted = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "tf32", "bfloat16"]
+
+# Compiling a network takes about a minute, and makes a step faster by a part of itself.
+STEPS_WORTH_COMPILING = 20_000
 
 
 class DeviceError(RuntimeError):
     """The device that was asked for is not there."""
 
 
-def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
-    """A GPU if there is one, else the CPU; or what was asked for.
+def count_processes(wanted: Wanted, asked: int | None) -> int:
+    """How many processes one run has: those asked for, or one a visible GPU, or one."""
+    if asked is not None:
+        return asked
+    return max(1, torch.cuda.device_count()) if wanted != "cpu" else 1
+
+
+def choose_device(wanted: Wanted, ranks: Ranks | None = None) -> torch.device:
+    """A GPU if there is one, else the CPU; or what was asked for. Each process gets its own GPU.
 
     Raises:
-        DeviceError: CUDA was asked for and there is none.
+        DeviceError: CUDA was asked for and there is none, or there are fewer GPUs than processes.
     """
+    ranks = ranks or Ranks()
     available = torch.cuda.is_available()
     if wanted == "cuda" and not available:
         raise DeviceError("UNLEARND_DEVICE is cuda, and torch sees no CUDA device.")
-    return torch.device("cuda" if available and wanted != "cpu" else "cpu")
+    if not available or wanted == "cpu":
+        return torch.device("cpu")
+    if ranks.size == 1:
+        return torch.device("cuda")
+    if ranks.size > torch.cuda.device_count():
+        raise DeviceError(
+            f"UNLEARND_PROCESSES is {ranks.size}, and torch sees {torch.cuda.device_count()} "
+            "CUDA devices."
+        )
+    return torch.device("cuda", ranks.rank)
 
 
 def cpu_threads() -> int:
     return min(16, len(os.sched_getaffinity(0)))
+
+
+def threads_of_each(asked: int | None, ranks: Ranks) -> int:
+    """The CPU threads of one process of a run."""
+    return max(1, (asked or cpu_threads()) // ranks.size)
+
+
+def choose_compute(
+    device: torch.device,
+    ranks: Ranks,
+    precision: Precision,
+    compiling: Literal["auto", "never"],
+    scratch: Path,
+) -> Compute:
+    """How networks are run on the device. It sets torch's own switch for TensorFloat-32."""
+    tensor_float = precision == "tf32"
+    torch.set_float32_matmul_precision("high" if tensor_float else "highest")
+    torch.backends.cudnn.allow_tf32 = tensor_float
+    chosen = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
+    return Compute(
+        ranks=ranks,
+        precision=best_precision(device) if precision == "auto" else chosen[precision],
+        scratch=scratch,
+        compile_from=(
+            STEPS_WORTH_COMPILING if device.type == "cuda" and compiling == "auto" else None
+        ),
+    )
 
 
 def describe(device: torch.device) -> dict[str, Any]:

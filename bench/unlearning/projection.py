@@ -67,8 +67,12 @@ def draw_views(tasks: dict[str, dict[str, View]], path: Path) -> None:
         for column, (name, found) in enumerate(networks.items()):
             axes = figure.add_subplot(len(tasks), columns, row * columns + column + 1)
             forgotten, test = plane(found)
-            axes.scatter(*test.T, c=found.classes, cmap="tab10", s=4, alpha=0.5, linewidths=0)
-            axes.scatter(*forgotten.T, c="black", s=6, marker="x", linewidths=0.5)
+            axes.scatter(
+                test[:, 0], test[:, 1], c=found.classes, cmap="tab10", s=4, alpha=0.5, linewidths=0
+            )
+            axes.scatter(
+                forgotten[:, 0], forgotten[:, 1], c="black", s=6, marker="x", linewidths=0.5
+            )
             axes.set_title(f"{task}: {name}", fontsize=9)
             axes.set_xticks([])
             axes.set_yticks([])

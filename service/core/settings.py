@@ -60,6 +60,19 @@ class Settings(BaseSettings):
     threads: int | None = Field(
         default=None, ge=1, description="CPU threads of one run. Unset: its cores, 16 at the most."
     )
+    processes: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="Processes of one job. Unset: one for each GPU that the worker sees, or one.",
+    )
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] = Field(
+        default="auto",
+        description="What networks compute in. auto: bfloat16 on GPUs that have it, else float32.",
+    )
+    compile: Literal["auto", "never"] = Field(
+        default="auto", description="auto: long training on a GPU is compiled by torch."
+    )
     lease_seconds: float = Field(
         default=30, ge=1, description="How long a silent worker keeps what it has claimed."
     )

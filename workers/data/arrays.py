@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from workers.data.errors import DatasetError
 from workers.data.specs import ArraySpec
 
-NUMBERS_A_BATCH = 2**22
+NUMBERS_A_BATCH = 2**20
 ROWS_A_BATCH = 16_384
 
 

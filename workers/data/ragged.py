@@ -47,7 +47,7 @@ def write_ragged(
     Raises:
         OSError: the disk is full.
     """
-    offsets = allocate(target.with_suffix(".offsets.npy"), np.int64, (rows + 1,))
+    offsets = allocate(_beside(target), np.int64, (rows + 1,))
     row = 0
     with target.open("wb") as flat:
         for part in parts:
@@ -55,6 +55,19 @@ def write_ragged(
                 flat.write(np.ascontiguousarray(values, kind).data)
                 offsets[row + 1] = offsets[row] + len(values)
                 row += 1
+    return _mapped(target, kind, offsets)
+
+
+def open_ragged(target: Path, kind: Any) -> Ragged:
+    """Map what `write_ragged` has written before."""
+    return _mapped(target, kind, np.load(_beside(target), mmap_mode="r", allow_pickle=False))
+
+
+def _mapped(target: Path, kind: Any, offsets: npt.NDArray[np.int64]) -> Ragged:
     if not offsets[-1]:
         return Ragged(np.empty(0, kind), offsets)  # An empty file cannot be mapped.
     return Ragged(np.memmap(target, kind, "r"), offsets)
+
+
+def _beside(target: Path) -> Path:
+    return target.with_suffix(".offsets.npy")

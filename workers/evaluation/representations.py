@@ -57,14 +57,23 @@ def displacement(
     )
     centre, mean = references.mean(dim=0), outputs[fitted].mean(dim=0)
     references, space = references - centre, space - centre
-    # The dual form: its size does not depend on the width of the representation.
-    gram = references @ references.T
-    gram.diagonal().add_(RIDGE * len(references))
-    weight = torch.linalg.solve(gram, outputs[fitted] - mean)
-    said = (space @ references.T) @ weight + mean
+    said = space @ _ridge(references, outputs[fitted] - mean) + mean
     usual = outputs[like.neighbours[name][rows]].mean(dim=1)
     distance: Tensor = torch.linalg.vector_norm(said - usual, dim=1, keepdim=True)
     return distance
+
+
+def _ridge(inputs: Tensor, wanted: Tensor) -> Tensor:
+    """Centred inputs (n, w) and wanted (n, k) -> the weights (w, k) of ridge regression.
+
+    By the primal or the dual form, whichever solves the smaller system.
+    """
+    count, width = inputs.shape
+    small = inputs.T @ inputs if width <= count else inputs @ inputs.T
+    small.diagonal().add_(RIDGE * count)
+    if width <= count:
+        return torch.linalg.solve(small, inputs.T @ wanted)
+    return inputs.T @ torch.linalg.solve(small, wanted)
 
 
 def two_sample(first: Tensor, second: Tensor, generator: torch.Generator) -> TwoSample:
@@ -76,12 +85,12 @@ def two_sample(first: Tensor, second: Tensor, generator: torch.Generator) -> Two
     if none has been remembered.
     """
     count = len(first)
-    together = torch.cat([first, second])
-    distances = torch.cdist(together, together).double()
+    across = torch.cdist(first, second).double()
+    form = torch.cdist(first, first).double() + torch.cdist(second, second).double()
+    form -= across + across.T
     signs = torch.ones(PERMUTATIONS + 1, count, dtype=torch.double)
     signs[1:] -= 2 * torch.randint(2, (PERMUTATIONS, count), generator=generator)
-    sides = torch.cat([signs, -signs], dim=1)
-    # With weights 1 and -1 the three terms are one quadratic form.
-    found = -((sides @ distances) * sides).sum(dim=1) / count**2
+    # A swap changes the sign of a pair, and the three terms are one quadratic form in the signs.
+    found = -((signs @ form) * signs).sum(dim=1) / count**2
     p = float((found >= found[0] * (1 - 1e-9)).double().mean())
     return TwoSample(distance=float(found[0]), p=p)

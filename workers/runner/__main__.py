@@ -1,62 +1,32 @@
 """Reads a plan, does it, and leaves an outcome beside it."""
 
-import ctypes
 import os
-import signal
 import sys
 from pathlib import Path
 
-import structlog
-from pydantic import TypeAdapter
-
-from workers.plan import OUTCOME, PLAN, Ending, Failed, Plan, ProgressLine, Refused, UnlearnPlan
-from workers.runner.progress import ProgressPipe
-
-PR_SET_PDEATHSIG = 1
-
-log = structlog.get_logger(__name__)
-
-
-def die_with(parent: int) -> None:
-    """Be killed when the supervisor is, so that a dead worker's run cannot go on."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
-    if os.getppid() != parent:
-        sys.exit("The supervisor is gone.")
+from workers.runner.death import die_with
 
 
 def main(work_dir: Path) -> None:
     # torch is imported here and not above: the supervisor's death must be noticed before.
-    from service.core.logging import configure_logging, log_what_nobody_handles
     from service.core.settings import Settings
-    from workers.data.locations import trouble
-    from workers.runner.refusals import REFUSALS
-    from workers.runner.unlearn import unlearn
-    from workers.runner.validate import validate
+    from workers.device import count_processes
+    from workers.plan import ProgressLine, UnlearnPlan
+    from workers.runner.process import fulfil, read_plan
+    from workers.runner.progress import ProgressPipe
+    from workers.unlearning.ranks import Ranks
 
+    plan, settings = read_plan(work_dir), Settings()
+    if isinstance(plan, UnlearnPlan):
+        count = count_processes(plan.device, settings.processes)
+        if count > 1:
+            from workers.runner.launch import launch
+
+            launch(work_dir, count)
+            return
     pipe = ProgressPipe()
     pipe.tell(ProgressLine(phase="loading", fraction=0))
-    text = (work_dir / PLAN).read_text(encoding="utf-8")
-    plan: Plan = TypeAdapter[Plan](Plan).validate_json(text)
-    settings = Settings()
-    configure_logging(settings.log_level, process="runner")
-    log_what_nobody_handles()
-    ending: Ending
-    try:
-        if isinstance(plan, UnlearnPlan):
-            ending = unlearn(plan, work_dir, settings, pipe.tell)
-        else:
-            ending = validate(plan, work_dir, settings, pipe.tell)
-    except REFUSALS as error:
-        log.warning("run refused", reason=str(error), exc_info=error)
-        ending = Refused(reason=str(error))
-    except OSError as error:
-        log.warning("run failed", reason=trouble(error), exc_info=error)
-        ending = Failed(reason=trouble(error))
-    partial = work_dir / f"{OUTCOME}.partial"
-    partial.write_text(ending.model_dump_json(), encoding="utf-8")
-    partial.rename(work_dir / OUTCOME)
+    fulfil(work_dir, plan, settings, pipe, Ranks())
 
 
 if __name__ == "__main__":

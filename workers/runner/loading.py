@@ -14,6 +14,7 @@ from workers.data.copying import copy_ragged, copy_to_disk
 from workers.data.errors import DatasetError
 from workers.data.parquet import FileRef, batches, open_parquet
 from workers.data.processing import Processing, merge
+from workers.data.ragged import open_ragged
 from workers.data.readers import ArrayReader, Named, Reader, Rows
 from workers.data.samples import ColumnSamples, StoredArrays, StoredRows
 from workers.plan import DataFile, DataPlan
@@ -43,8 +44,12 @@ def load_sets(
     excluded: npt.NDArray[np.int64],
     work_dir: Path,
     processing: Processing,
+    *,
+    copied: bool = False,
 ) -> Sets:
     """Copy the inputs to scratch space, and split them by row position.
+
+    If they have been `copied` there, by another process of the same run, they are only opened.
 
     Raises:
         DatasetError: the files are not the ones that were indexed, the model cannot be given such
@@ -52,11 +57,12 @@ def load_sets(
         OSError: the scratch space is full, or the storage failed.
     """
     files, apart = references(data.files), references(data.holdout_files)
+    fetch = reopen if copied else copy
     stored, held_out = [], []
     for number, reader in enumerate(processing.readers(data.inputs)):
-        one = copy(files, reader, data.id_column, work_dir / f"inputs-{number}", ROW)
+        one = fetch(files, reader, data.id_column, work_dir / f"inputs-{number}", ROW)
         if apart:
-            other = copy(apart, reader, None, work_dir / f"holdout-{number}", HELD_OUT_ROW)
+            other = fetch(apart, reader, None, work_dir / f"holdout-{number}", HELD_OUT_ROW)
             one, other = of_one_length(one, other)
             held_out.append(other)
         stored.append(one)
@@ -90,6 +96,21 @@ def copy(
 
     scratch = target.with_suffix(".bin")
     ragged = copy_ragged(files, reader.spec, id_column, scratch, encode, reader.dtype)
+    return StoredRows(reader, ragged, ragged.longest)
+
+
+def reopen(
+    _files: Sequence[FileRef],
+    reader: ArrayReader | Reader,
+    _id_column: str | None,
+    target: Path,
+    _what: str,
+) -> Stored:
+    """What `copy` has written, for another process of the same run."""
+    if isinstance(reader, ArrayReader):
+        array = np.load(target.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+        return StoredArrays(reader, array)
+    ragged = open_ragged(target.with_suffix(".bin"), reader.dtype)
     return StoredRows(reader, ragged, ragged.longest)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import structlog
 import torch
 from torch import nn
 
@@ -25,7 +26,7 @@ from workers.artifacts import (
     write_weights,
 )
 from workers.data.processing import raw_processing
-from workers.device import choose_device, cpu_threads, describe
+from workers.device import choose_compute, choose_device, describe, threads_of_each
 from workers.evaluation.audit import audit
 from workers.evaluation.gate import Verdict, decide
 from workers.evaluation.report import AuditReport
@@ -34,30 +35,33 @@ from workers.plan import Unlearned as UnlearnedOutcome
 from workers.runner.loading import Sets, load_sets
 from workers.seeding import seed_everything
 from workers.unlearning.base import Problem, Progress, Tap, Unlearned
+from workers.unlearning.compute import Compute
+from workers.unlearning.ranks import Ranks
 from workers.unlearning.registry import get_method
 from workers.unlearning.tap import find_tap
 
 Tell = Callable[[ProgressLine], None]
 EXAMPLES = 8
 
+log = structlog.get_logger(__name__)
 
-def unlearn(plan: UnlearnPlan, work_dir: Path, settings: Settings, tell: Tell) -> UnlearnedOutcome:
+
+def unlearn(
+    plan: UnlearnPlan, work_dir: Path, settings: Settings, tell: Tell, ranks: Ranks
+) -> UnlearnedOutcome | None:
     """Unlearn, audit, and write the version into the staging directory.
+
+    With several processes all unlearn, and the first one does the rest; the others return None.
 
     Raises:
         one of `workers.runner.refusals.REFUSALS`: another attempt would end alike.
     """
-    device, threads = choose_device(plan.device), settings.threads or cpu_threads()
+    device, threads = choose_device(plan.device, ranks), threads_of_each(settings.threads, ranks)
     seed_everything(plan.seed, threads)
+    compute = choose_compute(device, ranks, settings.precision, settings.compile, work_dir)
     if verify(plan.parent) != plan.lineage.parent_digest:
         raise ArtifactError("The parent's files are not those of the version that was published.")
-    sets = load_sets(
-        plan.data,
-        np.load(work_dir / FORGOTTEN, allow_pickle=False),
-        np.load(work_dir / plan.excluded, allow_pickle=False),
-        work_dir,
-        raw_processing(),
-    )
+    sets = load(plan, work_dir, ranks)
     parent = build(plan.architecture, settings).eval()
     load_weights(parent, plan.parent)
     parent.to(device)
@@ -66,7 +70,13 @@ def unlearn(plan: UnlearnPlan, work_dir: Path, settings: Settings, tell: Tell) -
     )
     tell(ProgressLine(phase="loading", fraction=1))
 
-    unlearned = apply_method(plan, settings, parent, tap, sets, device, tell)
+    unlearned = apply_method(plan, settings, parent, tap, sets, device, compute, tell)
+    compute.settle()
+    if not ranks.first:
+        return None
+    facts = compute.facts()
+    if "batch_reduced" in facts:
+        log.warning("memory was short", batch_reduced=facts["batch_reduced"])
     tell(ProgressLine(phase="auditing", fraction=0))
     report = audit(
         parent,
@@ -83,7 +93,20 @@ def unlearn(plan: UnlearnPlan, work_dir: Path, settings: Settings, tell: Tell) -
     )
     verdict = decide(report, plan.min_agreement)
     tell(ProgressLine(phase="publishing", fraction=0))
-    return write(plan, unlearned, tap, report, verdict, describe(device) | {"threads": threads})
+    return write(
+        plan, unlearned, tap, report, verdict, describe(device) | {"threads": threads} | facts
+    )
+
+
+def load(plan: UnlearnPlan, work_dir: Path, ranks: Ranks) -> Sets:
+    """The samples: copied to disk by the first process, and only opened by the others."""
+    forgotten, excluded = (
+        np.load(work_dir / name, allow_pickle=False) for name in (FORGOTTEN, plan.excluded)
+    )
+    processing = raw_processing()
+    sets = load_sets(plan.data, forgotten, excluded, work_dir, processing) if ranks.first else None
+    ranks.wait()
+    return sets or load_sets(plan.data, forgotten, excluded, work_dir, processing, copied=True)
 
 
 def apply_method(
@@ -93,6 +116,7 @@ def apply_method(
     tap: Tap,
     sets: Sets,
     device: torch.device,
+    compute: Compute,
     tell: Tell,
 ) -> Unlearned:
     def report(progress: Progress) -> None:
@@ -110,6 +134,7 @@ def apply_method(
         seed=plan.seed,
         min_agreement=plan.min_agreement,
         parameters=plan.parameters,
+        compute=compute,
     )
     return get_method(plan.method).unlearn(problem, report)
 

@@ -11,15 +11,10 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from workers.unlearning.compute import Compute
+from workers.unlearning.errors import ParameterError as ParameterError
+from workers.unlearning.errors import UnlearningError as UnlearningError
 from workers.unlearning.inputs import Inputs
-
-
-class UnlearningError(RuntimeError):
-    """A run cannot go on. The message names no sample and holds no data."""
-
-
-class ParameterError(ValueError):
-    """A method has no such parameter, or a parameter may not have this value."""
 
 
 class Samples(Protocol):
@@ -50,7 +45,8 @@ class Problem:
     `fresh` builds the network anew, with weights that no sample has had a part in. They come from
     torch's global random state, for the caller to seed.
     `min_agreement` (0 to 1) is the smallest share of remaining samples on which the unlearned
-    model must predict what its parent predicts. `parameters` are the method's own knobs.
+    model must predict what its parent predicts. `parameters` are the method's own knobs. `compute`
+    says how networks are run; it does not change what is wanted.
     """
 
     model: nn.Module
@@ -63,6 +59,7 @@ class Problem:
     seed: int
     min_agreement: float
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    compute: Compute = field(default_factory=Compute)
 
 
 @dataclass(frozen=True)

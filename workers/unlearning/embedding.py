@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from workers.unlearning.base import Samples, UnlearningError
-from workers.unlearning.inputs import to
+from workers.unlearning.compute import EMBEDDING, Compute
+from workers.unlearning.inputs import Inputs
 from workers.unlearning.tap import Tapped
 
 
@@ -37,25 +38,20 @@ def embed(
     device: torch.device,
     batch_size: int,
     done: Callable[[int], None] = lambda _count: None,
+    compute: Compute | None = None,
 ) -> Embedded:
     """Run `samples` at `positions` (n,) int64 through the network, without gradients.
 
-    The network is used in the mode it is in. `done` hears the size of every finished batch.
+    The network is used in the mode it is in. `done` hears the size of every finished batch. With
+    several processes each reads a part, and all get everything. A batch that does not fit into
+    memory is halved.
 
     Raises:
-        UnlearningError: an answer is not finite.
+        UnlearningError: an answer is not finite, or one sample does not fit.
     """
-    representations: list[Tensor] = []
-    logits: list[Tensor] = []
-    with torch.no_grad():
-        for chunk in torch.split(positions, batch_size):
-            seen, answer = tapped(to(samples.batch(chunk), device))
-            representations.append(seen.float().cpu())
-            logits.append(answer.float().cpu())
-            done(len(chunk))
-    embedded = Embedded(positions, torch.cat(representations), torch.cat(logits))
-    _refuse_what_is_not_finite(embedded.representations, embedded.logits)
-    return embedded
+    reading = _Reading(samples, device, compute or Compute(), tapped)
+    representations, logits = reading.read(positions, batch_size, done, None)
+    return Embedded(positions, representations, logits)
 
 
 def answer(
@@ -65,27 +61,86 @@ def answer(
     device: torch.device,
     batch_size: int,
     done: Callable[[int], None] = lambda _count: None,
+    compute: Compute | None = None,
+    table: str | None = None,
 ) -> Tensor:
     """The logits (n, k) alone, in float32 on the CPU: `embed` for where that is enough.
 
+    With the name of a `table`, they lie where `Compute.table` keeps tables that grow with the data.
+
     Raises:
-        UnlearningError: an answer is not finite.
+        UnlearningError: an answer is not finite, or one sample does not fit.
     """
-    logits: list[Tensor] = []
-    with torch.no_grad():
-        for chunk in torch.split(positions, batch_size):
-            logits.append(model(to(samples.batch(chunk), device)).float().cpu())
-            done(len(chunk))
-    answers = torch.cat(logits)
-    _refuse_what_is_not_finite(answers)
-    return answers
+    reading = _Reading(samples, device, compute or Compute(), lambda inputs: (model(inputs),))
+    (logits,) = reading.read(positions, batch_size, done, table)
+    return logits
 
 
-def _refuse_what_is_not_finite(*tensors: Tensor) -> None:
-    if not all(bool(tensor.isfinite().all()) for tensor in tensors):
-        raise UnlearningError(
-            "The model's answers are not finite numbers: nothing can be unlearned."
-        )
+@dataclass(frozen=True)
+class _Reading:
+    """One pass: `ask` answers a batch with tensors (b, ...), of which each gets a table."""
+
+    samples: Samples
+    device: torch.device
+    compute: Compute
+    ask: Callable[[Inputs], tuple[Tensor, ...]]
+
+    def read(
+        self, positions: Tensor, batch_size: int, done: Callable[[int], None], name: str | None
+    ) -> list[Tensor]:
+        ranks = self.compute.ranks
+        chunks = torch.split(positions, batch_size)
+        mine = ranks.share(len(chunks))
+        tables: list[Tensor] = []
+        at, finite = mine.start * batch_size, True
+        with torch.no_grad():
+            for number, chunk in enumerate(chunks[mine]):
+                with self.compute.on_its_own():
+                    parts = self.compute.room.each(EMBEDDING, chunk, self._answer)
+                for answers in parts:
+                    tables = tables or self._tables(answers, len(positions), name)
+                    for table, rows in zip(tables, answers, strict=True):
+                        table[at : at + len(rows)] = rows
+                        finite = finite and bool(rows.isfinite().all())
+                    at += len(answers[0])
+                # What the others do meanwhile is not heard, and is about as much.
+                ahead = number * batch_size * ranks.size
+                done(max(0, min(len(chunk) * ranks.size, len(positions) - ahead)))
+            tables = tables or self._tables(self._answer(positions[:1]), len(positions), name)
+        ends = [
+            min(len(positions), ranks.part(len(chunks), rank).stop * batch_size)
+            for rank in range(ranks.size)
+        ]
+        self._put_together(tables, ends, shared=name is not None)
+        self._refuse_what_is_not_finite(finite)
+        return tables
+
+    def _answer(self, chunk: Tensor) -> tuple[Tensor, ...]:
+        inputs = self.compute.place(self.samples.batch(chunk), self.device)
+        with self.compute.autocast(self.device):
+            answers = self.ask(inputs)
+        return tuple(answer.float().cpu() for answer in answers)
+
+    def _tables(self, like: tuple[Tensor, ...], rows: int, name: str | None) -> list[Tensor]:
+        if name is None:
+            return [torch.zeros(rows, *answer.shape[1:]) for answer in like]
+        return [self.compute.table(name, rows, answer.shape[1]) for answer in like]
+
+    def _put_together(self, tables: list[Tensor], ends: list[int], *, shared: bool) -> None:
+        if shared and self.compute.scratch is not None:
+            # One table on disk, that all have written to.
+            self.compute.ranks.wait()
+            return
+        for table in tables:
+            self.compute.ranks.gather(table, ends)
+
+    def _refuse_what_is_not_finite(self, finite: bool) -> None:
+        offenders = torch.tensor(float(not finite))
+        self.compute.ranks.add_up(offenders)
+        if offenders:
+            raise UnlearningError(
+                "The model's answers are not finite numbers: nothing can be unlearned."
+            )
 
 
 def draw(count: int, at_most: int, generator: torch.Generator) -> Tensor:

@@ -49,10 +49,10 @@ def test_squared_error_is_per_dimension() -> None:
 def test_the_neighbour_density_has_a_slope_at_its_own_sample() -> None:
     own = torch.ones(1, 8, requires_grad=True)
     blurred = Neighbour(torch.tensor(0.1), torch.Generator().manual_seed(0))
-    (slope,) = torch.autograd.grad(blurred.error(own, own.detach()).sum(), own)
+    (slope,) = torch.autograd.grad(blurred.error(own, blurred.centres(own.detach())).sum(), own)
     sharp = Neighbour(torch.tensor(0.0), torch.Generator().manual_seed(0))
     assert slope.abs().sum() > 0
-    assert sharp.error(torch.full((1, 8), 3.0), torch.ones(1, 8)).tolist() == [4.0]
+    assert sharp.error(torch.full((1, 8), 3.0), sharp.centres(torch.ones(1, 8))).tolist() == [4.0]
 
 
 def test_a_vae_knows_its_own_data_from_noise_and_is_the_same_twice() -> None:

@@ -106,6 +106,7 @@ class _Judge:
         most = config.check_samples
         self._remaining = draw(len(problem.remaining), most, generator)
         self._holdout = draw(len(problem.holdout or ()), most, generator)
+        self._before: dict[int, torch.Tensor] = {}
 
     def measure(self, unlearned: Unlearned) -> Trial:
         problem = self._problem
@@ -119,14 +120,18 @@ class _Judge:
         return Trial(unlearned, kept, unseen, good)
 
     def _agreement(self, model: nn.Module, samples: Samples, positions: torch.Tensor) -> float:
-        before, after = (
-            answer(
+        def ask(network: nn.Module) -> torch.Tensor:
+            # In float32, whatever the method computed in: the gate will look at it so.
+            return answer(
                 copy.deepcopy(network).to(self._problem.device).eval(),
                 samples,
                 positions,
                 self._problem.device,
                 self._config.embed_batch,
+                compute=self._problem.compute.exact(),
             )
-            for network in (self._problem.model, model)
-        )
-        return agreement(before, after)
+
+        # The parent says the same however many results are held against it.
+        if id(samples) not in self._before:
+            self._before[id(samples)] = ask(self._problem.model)
+        return agreement(self._before[id(samples)], ask(model))

@@ -11,9 +11,9 @@ from workers.unlearning.knobs import Knobs, knob
 class DistilConfig(Knobs):
     TITLE: ClassVar[str] = "Distillation"
 
-    passes: float = knob(5.0, "Samples trained on, over the number remaining.", 0.01, 1000)
+    passes: float = knob(3.25, "Samples trained on, over the number remaining.", 0.01, 1000)
     max_passes: float = knob(15.0, "The same, with what agreement still takes.", 0.01, 10000)
-    min_steps: int = knob(1500, "The step budget is never smaller than this.", 1)
+    min_steps: int = knob(1000, "The step budget is never smaller than this.", 1)
     batch: int = knob(128, "Remaining samples a step, at most.", 1, 65536)
     learning_rate: float = knob(6e-3, "The one-cycle schedule's largest step of AdamW.", 1e-8, 1.0)
     weight_decay: float = knob(0.01, "Of AdamW.", 0.0, 10.0)

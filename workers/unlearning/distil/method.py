@@ -13,7 +13,7 @@ from workers.evaluation.agreement import agreement
 from workers.unlearning.base import Problem, Progress, Report, Unlearned, UnlearningError
 from workers.unlearning.distil.config import DistilConfig
 from workers.unlearning.distil.student import Lesson, Student
-from workers.unlearning.distil.teacher import Targets, targets
+from workers.unlearning.distil.teacher import Targets, decided, soften
 from workers.unlearning.embedding import answer, draw
 from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import lay_out
@@ -67,14 +67,17 @@ class _Run:
 
     def go(self) -> tuple[nn.Module, dict[str, Any]]:
         remaining, forgotten = self._answers()
-        goal = targets(remaining, forgotten, self.config.prior_shift)
+        goal = self._goal(remaining, forgotten)
         self.report(Progress("modelling", 1.0))
         watched = draw(len(remaining), self.config.check_samples, self.generator)
         wanted = remaining[watched]
 
         def look(student: nn.Module) -> float:
             batch = self.config.embed_batch
-            seen = answer(student, self.problem.remaining, watched, self.problem.device, batch)
+            problem = self.problem
+            seen = answer(
+                student, problem.remaining, watched, problem.device, batch, compute=problem.compute
+            )
             return agreement(wanted, seen)
 
         student, trainer, tries = self._first_lesson(goal)
@@ -98,6 +101,14 @@ class _Run:
             "remaining": len(remaining),
         }
 
+    def _goal(self, remaining: Tensor, forgotten: Tensor) -> Targets:
+        rows, width = remaining.shape
+        shift = self.config.prior_shift
+        table = self.problem.compute.filled(
+            "targets", rows, width, lambda soft: soften(remaining, forgotten, shift, soft)
+        )
+        return decided(table)
+
     def _answers(self) -> tuple[Tensor, Tensor]:
         """The parent's logits on all remaining and all forgotten samples."""
         problem, ready = self.problem, 0
@@ -111,8 +122,20 @@ class _Run:
         parent = copy.deepcopy(problem.model).to(problem.device).eval()
         batch = self.config.embed_batch
         remaining, forgotten = (
-            answer(parent, samples, torch.arange(len(samples)), problem.device, batch, done)
-            for samples in (problem.remaining, problem.forgotten)
+            answer(
+                parent,
+                samples,
+                torch.arange(len(samples)),
+                problem.device,
+                batch,
+                done,
+                problem.compute,
+                name,
+            )
+            for name, samples in (
+                ("remaining", problem.remaining),
+                ("forgotten", problem.forgotten),
+            )
         )
         return remaining, forgotten
 

@@ -12,6 +12,7 @@ from workers.unlearning.base import Problem, UnlearningError
 from workers.unlearning.distil.config import DistilConfig
 from workers.unlearning.distil.teacher import Targets
 from workers.unlearning.inputs import channels_last, to
+from workers.unlearning.precision import Forward
 
 
 def loss_of(logits: Tensor, decisions: Tensor, soft: Tensor, hardness: float) -> Tensor:
@@ -100,28 +101,41 @@ class Student:
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, lesson.learning_rate, total_steps=lesson.steps + 1, pct_start=0.2
         )
+        forward = self._problem.compute.forward(self._model, lesson.steps)
         self._model.train()
         for _ in range(lesson.steps):
-            losses = self._losses(next(self._batches))
-            optimizer.zero_grad(set_to_none=True)
-            loss = losses.mean()
-            torch.autograd.backward(loss)
+            loss = self._backward(forward, next(self._batches))
             norm = nn.utils.clip_grad_norm_(self._model.parameters(), config.clip_norm)
             if not bool(loss.isfinite() & norm.isfinite()):
                 raise UnlearningError("The student's loss or its gradient is not a finite number.")
             optimizer.step()
             schedule.step()
-            yield float(loss.detach())
+            yield float(loss)
+        self._problem.compute.ranks.agree_on(self._model)
         self._model.eval()
 
-    def _losses(self, rows: Tensor) -> Tensor:
+    def _backward(self, forward: Forward, rows: Tensor) -> Tensor:
+        """Gradients of the mean loss of a batch -> that loss (), the same in all processes."""
+        compute, losses = self._problem.compute, torch.zeros(len(rows))
+
+        def part(places: Tensor) -> Tensor:
+            found = self._losses(forward, rows[places])
+            losses[places] = found.detach().float().cpu()
+            return found.mean().reshape(1) * (len(places) / len(rows))
+
+        loss = compute.backward(list(self._model.parameters()), len(rows), part)[0]
+        compute.ranks.add_up(losses)
+        self._sampler.learned(rows, losses)
+        return loss
+
+    def _losses(self, forward: Forward, rows: Tensor) -> Tensor:
         device = self._problem.device
         inputs = to(self._problem.remaining.batch(rows), device)
-        losses = loss_of(
-            self._model(channels_last(inputs)),
+        with self._problem.compute.autocast(device):
+            logits = forward(channels_last(inputs))
+        return loss_of(
+            logits.float(),
             self._targets.decisions[rows].to(device),
             self._targets.soft[rows].to(device),
             self._config.hardness,
         )
-        self._sampler.learned(rows, losses.detach().float().cpu())
-        return losses

@@ -19,12 +19,16 @@ SAMPLES_PER_LATENT = 20
 
 
 class Density(Protocol):
-    def error(self, x: Tensor, own: Tensor) -> Tensor:
-        """The error of x (b, d) -> (b,).
+    def centres(self, own: Tensor) -> Tensor:
+        """What `error` needs of `own` (b, d) -> (b, d), with whatever is random about it.
 
-        `own` (b, d) holds, for each x, the sample of the set that it belongs to: a forgotten
-        sample's representation under the parent, and for other samples the nearest of those.
+        `own` holds, for each x, the sample of the set that it belongs to: a forgotten sample's
+        representation under the parent, and for other samples the nearest of those.
         """
+        ...
+
+    def error(self, x: Tensor, centres: Tensor) -> Tensor:
+        """The error of x (b, d) by its `centres` (b, d) -> (b,)."""
         ...
 
 
@@ -41,8 +45,11 @@ class Vae(nn.Module):
         self.encoder = _mlp([width, wide, narrow, 2 * latent], generator)
         self.decoder = _mlp([latent, narrow, wide, width], generator)
 
-    def error(self, x: Tensor, own: Tensor) -> Tensor:  # noqa: ARG002
-        """Squared error of the reconstruction; `own` plays no part."""
+    def centres(self, own: Tensor) -> Tensor:
+        return own
+
+    def error(self, x: Tensor, centres: Tensor) -> Tensor:  # noqa: ARG002
+        """Squared error of the reconstruction; `centres` play no part."""
         mean, _ = self.encoder(x).chunk(2, dim=1)
         rebuilt: Tensor = self.decoder(mean)
         return squared_error(x, rebuilt)
@@ -68,10 +75,14 @@ class Neighbour:
         self._blur = blur
         self._generator = generator
 
-    def error(self, x: Tensor, own: Tensor) -> Tensor:
-        """Squared distance per dimension from the blurred `own`."""
+    def centres(self, own: Tensor) -> Tensor:
+        """`own`, blurred."""
         noise = torch.randn(own.shape, generator=self._generator).to(own.device)
-        return squared_error(x, own + self._blur.sqrt() * noise)
+        return own + self._blur.sqrt() * noise
+
+    def error(self, x: Tensor, centres: Tensor) -> Tensor:
+        """Squared distance per dimension from `centres`."""
+        return squared_error(x, centres)
 
 
 def fit_vae(

@@ -122,7 +122,11 @@ class _Run:
     def _logits(self, samples: Samples, part: Embedded) -> Tensor:
         """The logits (n, k) of the student as it is now."""
         batch = self.config.embed_batch
-        return embed(self.tapped, samples, part.positions, self.problem.device, batch).logits
+        problem = self.problem
+        seen = embed(
+            self.tapped, samples, part.positions, problem.device, batch, compute=problem.compute
+        )
+        return seen.logits
 
     def _embed(self) -> tuple[Embedded, Embedded, Embedded | None]:
         problem, config = self.problem, self.config
@@ -138,7 +142,15 @@ class _Run:
             self.report(Progress("embedding", ready / total))
 
         parts = [
-            embed(self.tapped, samples, positions, problem.device, config.embed_batch, done)
+            embed(
+                self.tapped,
+                samples,
+                positions,
+                problem.device,
+                config.embed_batch,
+                done,
+                problem.compute,
+            )
             for samples, positions in chosen
         ]
         return parts[0], parts[1], parts[2] if len(parts) > 2 else None

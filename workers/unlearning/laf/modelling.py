@@ -120,7 +120,7 @@ def fit(
         centres = forgotten[draw(len(forgotten), NEIGHBOURS, generator)].to(device)
         nearest = centres[torch.cdist(reference, centres).argmin(dim=1)]
         density: Density = own or Neighbour(scale, generator)
-        far = density.error(reference, nearest).quantile(FAR)
+        far = density.error(reference, density.centres(nearest)).quantile(FAR)
     return Models(ordinary, density, kind, scale, far)
 
 

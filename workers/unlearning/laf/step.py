@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from workers.unlearning.base import Problem, UnlearningError
-from workers.unlearning.batches import cycle
+from workers.unlearning.batches import Pair, cycle
 from workers.unlearning.embedding import Embedded
-from workers.unlearning.inputs import join, to
+from workers.unlearning.inputs import to
 from workers.unlearning.laf import losses
 from workers.unlearning.laf.config import LafConfig
 from workers.unlearning.laf.modelling import Models, Standard
@@ -86,38 +86,54 @@ class Stepper:
         Raises:
             UnlearningError: the loss or its gradient is not finite.
         """
-        parts = self._loss()
-        loss = parts["remaining"] + self.forget_weight * parts["forgotten"]
-        self._optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        both = Pair(next(self._remaining_rows), next(self._forgotten_rows))
+        # Drawn for the whole batch, so that its parts add up to it.
+        centres = self._models.forgotten.centres(self._standard_of(self._forgotten, both.gone))
+
+        def part(places: Tensor) -> Tensor:
+            some = both.at(places)
+            theirs = centres[places[places >= len(both.kept)] - len(both.kept)]
+            remaining, forgotten = self._losses(some, theirs)
+            return torch.stack(
+                [
+                    remaining * (len(some.kept) / len(both.kept)),
+                    forgotten * (len(some.gone) / len(both.gone)),
+                ]
+            )
+
+        compute, weights = self._problem.compute, (1.0, self.forget_weight)
+        parts = compute.backward(self._trained, len(both), part, weights)
         norm = nn.utils.clip_grad_norm_(self._trained, self._config.clip_norm)
-        if not bool(loss.isfinite() & norm.isfinite()):
+        if not bool(parts.isfinite().all() & norm.isfinite()):
             raise UnlearningError("The loss or its gradient is not a finite number.")
         self._optimizer.step()
-        return {name: part.detach() for name, part in parts.items()}
+        return {"remaining": parts[0], "forgotten": parts[1]}
 
-    def _loss(self) -> dict[str, Tensor]:
-        config, models, device = self._config, self._models, self._problem.device
-        kept = self._remaining.take(next(self._remaining_rows))
-        gone = self._forgotten.take(next(self._forgotten_rows))
-        inputs = join(
-            [
-                self._problem.remaining.batch(kept.positions),
-                self._problem.forgotten.batch(gone.positions),
-            ]
-        )
-        representations, logits = self._tapped(to(inputs, device))
-        x, y = torch.split(self._standard(representations.float()), [len(kept), len(gone)])
-        x0 = self._standard(kept.representations.to(device))
-        y0 = self._standard(gone.representations.to(device))
+    def _standard_of(self, part: Embedded, rows: Tensor) -> Tensor:
+        return self._standard(part.representations[rows].to(self._problem.device))
 
-        remaining = (
-            config.keep_weight * losses.extractor_pull(models.remaining.error(x, x0), models.scale)
-            + config.align_weight * losses.displacement(x, x0, config.distance_weight).mean()
-            + config.output_weight
-            * losses.output_drift(logits[: len(kept)].float(), kept.logits.to(device))
-        )
-        forgotten = losses.extractor_pull(
-            models.remaining.error(y, y0), models.scale
-        ) + losses.extractor_push(models.forgotten.error(y, y0), models.scale, models.far)
-        return {"remaining": remaining, "forgotten": forgotten}
+    def _losses(self, both: Pair, centres: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean losses of some of a step's samples; 0 where there are none of a kind."""
+        config, models, problem = self._config, self._models, self._problem
+        positions = Pair(self._remaining.positions[both.kept], self._forgotten.positions[both.gone])
+        inputs = problem.compute.place(positions.inputs(problem), problem.device)
+        with problem.compute.autocast(problem.device):
+            representations, logits = self._tapped(inputs)
+        kept = len(both.kept)
+        x, y = self._standard(representations.float()).tensor_split([kept])
+        remaining = forgotten = x.new_zeros(())
+        if kept:
+            x0 = self._standard_of(self._remaining, both.kept)
+            before = self._remaining.logits[both.kept].to(problem.device)
+            error = models.remaining.error(x, x0)
+            remaining = (
+                config.keep_weight * losses.extractor_pull(error, models.scale)
+                + config.align_weight * losses.displacement(x, x0, config.distance_weight).mean()
+                + config.output_weight * losses.output_drift(logits[:kept].float(), before)
+            )
+        if len(both.gone):
+            y0 = self._standard_of(self._forgotten, both.gone)
+            forgotten = losses.extractor_pull(
+                models.remaining.error(y, y0), models.scale
+            ) + losses.extractor_push(models.forgotten.error(y, centres), models.scale, models.far)
+        return remaining, forgotten

@@ -11,9 +11,8 @@ from torch.nn import functional
 from workers.evaluation.agreement import agreement, holdout_floor
 from workers.evaluation.membership import auc
 from workers.unlearning.base import Problem, Samples, UnlearningError
-from workers.unlearning.batches import cycle
+from workers.unlearning.batches import Pair, cycle
 from workers.unlearning.embedding import answer
-from workers.unlearning.inputs import join, to
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.targets import Targets
 
@@ -120,9 +119,7 @@ class Edit:
         best: tuple[Look, nn.Module] | None = None
         nearest, stale, settled = 1.0, 0, 0
         for step in range(1, config.max_steps + 1):
-            loss = self._loss(student, next(forgotten))
-            optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
+            loss = self._backward(student, next(forgotten))
             norm = nn.utils.clip_grad_norm_(student.parameters(), config.clip_norm)
             if not bool(loss.isfinite() & norm.isfinite()):
                 raise UnlearningError("The loss or its gradient is not a finite number.")
@@ -164,7 +161,9 @@ class Edit:
         problem, batch = self._problem, self._config.embed_batch
 
         def ask(samples: Samples, positions: Tensor) -> Tensor:
-            return answer(student, samples, positions, problem.device, batch)
+            return answer(
+                student, samples, positions, problem.device, batch, compute=problem.compute
+            )
 
         kept = ask(self._guard.samples, self._guard.positions)
         unseen_logits = ask(self._unseen.samples, self._unseen.positions)
@@ -192,22 +191,31 @@ class Edit:
         lead = outputs.gather(1, decided).squeeze(1) - others
         return float((lead >= self._config.margin).double().mean())
 
-    def _loss(self, student: nn.Module, gone: Tensor) -> Tensor:
-        """KL from the parent on remaining samples, and from the targets on forgotten ones."""
-        problem, references = self._problem, self._references
+    def _backward(self, student: nn.Module, gone: Tensor) -> Tensor:
+        """Gradients of a step's loss -> the unweighted sum () of its two parts."""
         rows = self._remaining_rows(gone)
-        inputs = join(
-            [
-                problem.remaining.batch(references.positions[rows]),
-                problem.forgotten.batch(gone),
-            ]
-        )
-        answers = functional.log_softmax(student(to(inputs, problem.device)).float(), dim=1)
-        kept = references.outputs[rows].to(problem.device)
-        wanted = self._wanted[gone].to(problem.device)
-        keep = functional.kl_div(answers[: len(rows)], kept, reduction="batchmean")
-        forget = functional.kl_div(answers[len(rows) :], wanted, reduction="batchmean")
-        return keep + self._config.forget_weight * forget
+        both = Pair(rows, gone)
+
+        def part(places: Tensor) -> Tensor:
+            keep, forget = self._losses(student, both.at(places))
+            return torch.stack([keep / len(rows), forget / len(gone)])
+
+        parameters, weights = list(student.parameters()), (1.0, self._config.forget_weight)
+        return self._problem.compute.backward(parameters, len(both), part, weights).sum()
+
+    def _losses(self, student: nn.Module, both: Pair) -> tuple[Tensor, Tensor]:
+        """The sums of both divergences over some of a step's samples."""
+        problem, references = self._problem, self._references
+        positions = Pair(references.positions[both.kept], both.gone)
+        inputs = problem.compute.place(positions.inputs(problem), problem.device)
+        with problem.compute.autocast(problem.device):
+            logits = student(inputs)
+        answers = functional.log_softmax(logits.float(), dim=1)
+        kept = references.outputs[both.kept].to(problem.device)
+        wanted = self._wanted[both.gone].to(problem.device)
+        keep = functional.kl_div(answers[: len(kept)], kept, reduction="sum")
+        forget = functional.kl_div(answers[len(kept) :], wanted, reduction="sum")
+        return keep, forget
 
     def _remaining_rows(self, gone: Tensor) -> Tensor:
         """Some rows at random, and some that are near the samples of this very step."""

@@ -141,7 +141,15 @@ class _Run:
         def seen_by(network: nn.Module) -> list[Embedded]:
             with Tapped(network.to(problem.device).eval(), problem.tap) as tapped:
                 return [
-                    embed(tapped, samples, positions, problem.device, config.embed_batch, done)
+                    embed(
+                        tapped,
+                        samples,
+                        positions,
+                        problem.device,
+                        config.embed_batch,
+                        done,
+                        problem.compute,
+                    )
                     for samples, positions in chosen
                 ]
 

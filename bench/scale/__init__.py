@@ -1,0 +1,1 @@
+"""What a job costs as the data grow: `python -m bench.scale`."""

@@ -1,0 +1,107 @@
+"""Fewer bits and compiled networks: the same job, and what was done is told."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.workers.memorised import Digits, same, samples, state
+from workers.unlearning.base import Unlearned
+from workers.unlearning.compute import Compute
+from workers.unlearning.embedding import answer
+from workers.unlearning.precision import best_precision
+from workers.unlearning.registry import get_method
+
+CPU = torch.device("cpu")
+SHORT = {"passes": 0.1, "max_passes": 0.1, "min_steps": 10}
+
+
+def run(digits: Digits, method: str, compute: Compute, **parameters: Any) -> Unlearned:
+    problem = digits.problem(compute=compute, parameters=parameters)
+    return get_method(method).unlearn(problem, lambda _progress: None)
+
+
+def test_a_cpu_stays_at_float32() -> None:
+    assert best_precision(CPU) == torch.float32
+    assert Compute().facts() == {"processes": 1, "precision": "float32"}
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters"), [("redirect", {}), ("distil", {"min_steps": 400})]
+)
+def test_unlearning_in_bfloat16_forgets_and_keeps_as_well(
+    digits: Digits, method: str, parameters: dict[str, Any]
+) -> None:
+    compute = Compute(precision=torch.bfloat16)
+
+    unlearned = run(digits, method, compute, **parameters)
+
+    # Measured in float32, as the gate does.
+    report = digits.measure(unlearned.model)
+    assert report.remaining.agreement >= 0.97
+    with torch.no_grad():
+        after = unlearned.model(digits.forgotten).argmax(dim=1)
+    assert (after == digits.given).float().mean() <= 0.05
+    assert all(tensor.dtype == torch.float32 for tensor in state(unlearned.model).values())
+    assert compute.facts()["precision"] == "bfloat16"
+
+
+def test_bfloat16_is_used_where_it_is_asked_for_and_nowhere_else(digits: Digits) -> None:
+    rows, held_out = torch.arange(100), samples(digits.holdout)
+    short = Compute(precision=torch.bfloat16)
+
+    exact = answer(digits.parent, held_out, rows, CPU, 100)
+    rounded = answer(digits.parent, held_out, rows, CPU, 100, compute=short)
+
+    assert rounded.dtype == torch.float32
+    assert not torch.equal(rounded, exact)
+    assert torch.allclose(rounded, exact, atol=0.1, rtol=0.05)
+    assert torch.equal(
+        answer(digits.parent, held_out, rows, CPU, 100, compute=short.exact()), exact
+    )
+
+
+def compiled_to_itself(model: nn.Module) -> Any:
+    return torch.compile(model, backend="eager")
+
+
+def broken(_graph: Any, _inputs: list[Tensor]) -> Any:
+    raise AssertionError("this compiler has a defect")
+
+
+def test_a_network_is_compiled_for_long_training_only(digits: Digits) -> None:
+    plain = run(digits, "distil", Compute(), **SHORT)
+    long = Compute(compile_from=10, compiler=compiled_to_itself)
+    short = Compute(compile_from=11, compiler=compiled_to_itself)
+
+    assert same(state(run(digits, "distil", long, **SHORT).model), state(plain.model))
+    assert same(state(run(digits, "distil", short, **SHORT).model), state(plain.model))
+
+    assert long.facts()["compiled"] == "yes"
+    assert "compiled" not in short.facts()
+
+
+def test_a_network_that_cannot_be_compiled_is_trained_as_it_is_and_that_is_told(
+    digits: Digits,
+) -> None:
+    plain = run(digits, "distil", Compute(), **SHORT)
+    compute = Compute(compile_from=1, compiler=lambda model: torch.compile(model, backend=broken))
+
+    unlearned = run(digits, "distil", compute, **SHORT)
+
+    assert same(state(unlearned.model), state(plain.model))
+    assert compute.facts()["compiled"] == "given up: BackendCompilerFailed"
+
+
+def test_tables_on_disk_change_no_bit(digits: Digits, tmp_path: Path) -> None:
+    in_memory = run(digits, "distil", Compute(), **SHORT)
+
+    on_disk = run(digits, "distil", Compute(scratch=tmp_path), **SHORT)
+
+    assert same(state(in_memory.model), state(on_disk.model))
+    assert in_memory.summary == on_disk.summary
+    # The workspace that holds them goes at the end of a job.
+    sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert sizes == {"remaining.f32": 960 * 40, "forgotten.f32": 40 * 40, "targets.f32": 960 * 40}

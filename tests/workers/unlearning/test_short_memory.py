@@ -1,0 +1,126 @@
+"""Out of memory: the batch is halved, the work goes on, and its result stays what it was."""
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.workers.memorised import Digits, samples, state
+from workers.unlearning.base import Problem, Tap, Unlearned, UnlearningError
+from workers.unlearning.compute import Compute
+from workers.unlearning.embedding import answer, embed
+from workers.unlearning.registry import get_method
+from workers.unlearning.tap import Tapped
+from workers.zoo import digits_cnn
+
+CPU = torch.device("cpu")
+# Few steps, and batches that are larger than what fits.
+METHODS: dict[str, dict[str, Any]] = {
+    "distil": {"passes": 0.1, "max_passes": 0.1, "min_steps": 8, "batch": 50},
+    "redirect": {"max_steps": 4, "check_every": 4, "max_rewinds": 0, "references": 300},
+    "laf": {
+        "min_steps": 4,
+        "max_steps": 4,
+        "check_every": 4,
+        "density_steps": 5,
+        "embedded_samples": 300,
+        "check_samples": 100,
+    },
+}
+
+
+class Narrow(nn.Module):
+    """A network on a device that holds `room` samples, with gradients or without."""
+
+    def __init__(self, inner: nn.Module, room: int, error: type[Exception]) -> None:
+        super().__init__()
+        self.inner = inner
+        self.room = room
+        self.error = error
+        self.sizes: list[int] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.sizes.append(len(images))
+        if len(images) > self.room:
+            raise self.error("out of memory")
+        logits: Tensor = self.inner(images)
+        return logits
+
+
+def narrow(
+    digits: Digits, room: int, error: type[Exception] = torch.OutOfMemoryError, **changes: Any
+) -> Problem:
+    return digits.problem(
+        model=Narrow(copy.deepcopy(digits.parent), room, error),
+        fresh=lambda: Narrow(digits_cnn(), room, error),
+        tap=Tap("inner.embed", "output"),
+        **changes,
+    )
+
+
+def run(method: str, problem: Problem) -> Unlearned:
+    return get_method(method).unlearn(problem, lambda _progress: None)
+
+
+def test_reading_goes_on_with_halves_and_remembers_what_fits(digits: Digits) -> None:
+    problem = narrow(digits, room=40)
+    compute, model = Compute(), problem.model
+    assert isinstance(model, Narrow)
+    everything = torch.arange(len(digits.remaining))
+
+    with Tapped(model.eval(), problem.tap) as tapped:
+        found = embed(tapped, problem.remaining, everything, CPU, 300, compute=compute)
+    tried = list(model.sizes)
+    again = answer(model, problem.remaining, everything, CPU, 300, compute=compute)
+
+    wanted = answer(digits.parent, samples(digits.remaining), everything, CPU, 37)
+    assert torch.allclose(found.logits, wanted, atol=1e-4)
+    assert torch.equal(found.logits, again)
+    assert tried[:5] == [300, 150, 75, 37, 37]
+    assert all(size <= 37 for size in model.sizes[4:])
+    assert compute.facts()["batch_reduced"] == {"embedding": 37}
+
+
+def test_what_fits_is_not_reduced(digits: Digits) -> None:
+    compute = Compute()
+    answer(digits.parent, samples(digits.holdout), torch.arange(50), CPU, 20, compute=compute)
+    assert "batch_reduced" not in compute.facts()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_step_in_halves_is_the_step_in_one_piece(digits: Digits, method: str) -> None:
+    parameters, compute = METHODS[method], Compute()
+    whole = run(method, narrow(digits, room=10**6, parameters=parameters))
+
+    parts = run(method, narrow(digits, room=30, parameters=parameters, compute=compute))
+
+    first, second = state(whole.model), state(parts.model)
+    assert all(torch.allclose(first[name], second[name], atol=2e-4) for name in first)
+    # It did move, and not by rounding.
+    start = state(digits.parent)
+    moved = [(second[f"inner.{name}"] - start[name]).abs().max() for name in start]
+    assert max(moved) > 5e-4
+    assert set(compute.facts()["batch_reduced"]) == {"embedding", "training"}
+    assert all(size <= 30 for size in compute.facts()["batch_reduced"].values())
+
+
+def test_one_sample_that_does_not_fit_is_said(digits: Digits) -> None:
+    problem = narrow(digits, room=0)
+    with pytest.raises(UnlearningError, match="One sample does not fit"):
+        answer(problem.model, problem.remaining, torch.arange(9), CPU, 4)
+    fits_only_without_gradients = replace(problem, model=digits.parent, tap=digits.problem().tap)
+    with pytest.raises(UnlearningError, match="One sample does not fit"):
+        run("distil", replace(fits_only_without_gradients, parameters=METHODS["distil"]))
+
+
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError])
+def test_any_other_error_is_passed_on(digits: Digits, error: type[Exception]) -> None:
+    problem = narrow(digits, room=10, error=error)
+    with pytest.raises(error, match="out of memory"):
+        answer(problem.model, problem.remaining, torch.arange(20), CPU, 20)
+    problem = replace(problem, model=digits.parent, parameters=METHODS["distil"])
+    with pytest.raises(error, match="out of memory"):
+        run("distil", problem)

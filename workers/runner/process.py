@@ -1,0 +1,83 @@
+"""What one process of a run does: read the plan, do it, leave an outcome."""
+
+import time
+from pathlib import Path
+
+import structlog
+from pydantic import TypeAdapter
+
+from service.core.logging import configure_logging, log_what_nobody_handles
+from service.core.settings import Settings
+from workers.data.locations import trouble
+from workers.plan import OUTCOME, PLAN, Ending, Failed, Plan, ProgressLine, Refused, UnlearnPlan
+from workers.runner.progress import ProgressPipe
+from workers.runner.refusals import REFUSALS
+from workers.runner.unlearn import unlearn
+from workers.runner.validate import validate
+from workers.unlearning.errors import RanksError
+from workers.unlearning.ranks import Ranks
+
+# How long a process that refuses waits for the first one to refuse as well.
+PATIENCE_SECONDS = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+def read_plan(work_dir: Path) -> Plan:
+    text = (work_dir / PLAN).read_text(encoding="utf-8")
+    return TypeAdapter[Plan](Plan).validate_json(text)
+
+
+def fulfil(
+    work_dir: Path, plan: Plan, settings: Settings, pipe: ProgressPipe, ranks: Ranks
+) -> None:
+    """Do a plan, alone or as one of several processes. The first one speaks and writes.
+
+    Raises:
+        RanksError: this process refused, and the first one did not.
+    """
+    configure_logging(settings.log_level, process="runner")
+    log_what_nobody_handles()
+
+    def tell(line: ProgressLine) -> None:
+        if ranks.first:
+            pipe.tell(line)
+
+    ending: Ending | None
+    try:
+        if isinstance(plan, UnlearnPlan):
+            ending = unlearn(plan, work_dir, settings, tell, ranks)
+        else:
+            ending = validate(plan, work_dir, settings, tell)
+    except REFUSALS as error:
+        if not ranks.first:
+            await_outcome(work_dir, error)
+            return
+        log.warning("run refused", reason=str(error), exc_info=error)
+        ending = Refused(reason=str(error))
+    except OSError as error:
+        if not ranks.first:
+            raise
+        log.warning("run failed", reason=trouble(error), exc_info=error)
+        ending = Failed(reason=trouble(error))
+    if ending is not None:
+        write_outcome(work_dir, ending)
+
+
+def write_outcome(work_dir: Path, ending: Ending) -> None:
+    partial = work_dir / f"{OUTCOME}.partial"
+    partial.write_text(ending.model_dump_json(), encoding="utf-8")
+    partial.rename(work_dir / OUTCOME)
+
+
+def await_outcome(work_dir: Path, error: Exception) -> None:
+    """What makes one process refuse makes all refuse: the first one tells it.
+
+    Raises:
+        RanksError: it does not.
+    """
+    until = time.monotonic() + PATIENCE_SECONDS
+    while not (work_dir / OUTCOME).exists():
+        if time.monotonic() > until:
+            raise RanksError("One of several processes refused alone.") from error
+        time.sleep(0.1)

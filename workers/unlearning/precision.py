@@ -1,0 +1,60 @@
+"""In which numbers networks are run, and when compiling them pays."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from workers.unlearning.inputs import Inputs
+
+Forward = Callable[[Inputs], Tensor]
+
+
+def best_precision(device: torch.device) -> torch.dtype:
+    """bfloat16 where a GPU computes in it, else float32. CPUs keep float32.
+
+    It has the range of float32, so that no loss has to be scaled. GPUs that only emulate it
+    (before compute capability 8.0) would be slower with it.
+    """
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0):
+        return torch.bfloat16
+    return torch.float32
+
+
+def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[Any]:
+    """A context in which matrix products and convolutions are computed in `precision`.
+
+    Weights stay in their type. float32 changes nothing.
+    """
+    if precision == torch.float32:
+        return nullcontext()
+    return torch.autocast(device.type, precision)
+
+
+class Compiled:
+    """A network that is compiled on its first call, or runs as it is if it cannot be.
+
+    `trouble` is then the kind of the error. What goes wrong in the network itself is not caught:
+    it goes wrong again when it runs as it is.
+    """
+
+    def __init__(self, model: nn.Module, compiler: Callable[[nn.Module], Any]) -> None:
+        self._model = model
+        self._compiled: Any = compiler(model)
+        self.trouble: str | None = None
+
+    def __call__(self, inputs: Inputs) -> Tensor:
+        # Loading it takes seconds, and most runs compile nothing.
+        from torch._dynamo.exc import TorchDynamoException
+
+        if self.trouble is None:
+            try:
+                made: Tensor = self._compiled(inputs)
+            except TorchDynamoException as error:
+                self.trouble = type(error).__name__
+            else:
+                return made
+        plain: Tensor = self._model(inputs)
+        return plain
