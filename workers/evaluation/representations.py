@@ -72,8 +72,10 @@ def _ridge(inputs: Tensor, wanted: Tensor) -> Tensor:
     small = inputs.T @ inputs if width <= count else inputs @ inputs.T
     small.diagonal().add_(RIDGE * count)
     if width <= count:
-        return torch.linalg.solve(small, inputs.T @ wanted)
-    return inputs.T @ torch.linalg.solve(small, wanted)
+        weights: Tensor = torch.linalg.solve(small, inputs.T @ wanted)
+    else:
+        weights = inputs.T @ torch.linalg.solve(small, wanted)
+    return weights
 
 
 def two_sample(first: Tensor, second: Tensor, generator: torch.Generator) -> TwoSample:
