@@ -20,7 +20,14 @@ CPU = torch.device("cpu")
 # Few steps, and batches that are larger than what fits.
 METHODS: dict[str, dict[str, Any]] = {
     "distil": {"passes": 0.1, "max_passes": 0.1, "min_steps": 8, "batch": 50},
-    "redirect": {"max_steps": 4, "check_every": 4, "max_rewinds": 0, "references": 300},
+    "redirect": {
+        "max_steps": 4,
+        "check_every": 4,
+        "max_rewinds": 0,
+        "references": 300,
+        "learning_rate": 3e-4,
+        "averaging": 0.0,
+    },
     "laf": {
         "min_steps": 4,
         "max_steps": 4,
@@ -102,7 +109,7 @@ def test_a_step_in_halves_is_the_step_in_one_piece(digits: Digits, method: str) 
     # It did move, and not by rounding.
     start = state(digits.parent)
     moved = [(second[f"inner.{name}"] - start[name]).abs().max() for name in start]
-    assert max(moved) > 1e-4
+    assert max(moved) > 5e-4
     assert set(compute.facts()["batch_reduced"]) == {"embedding", "training"}
     assert all(size <= 30 for size in compute.facts()["batch_reduced"].values())
 
