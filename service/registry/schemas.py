@@ -19,11 +19,21 @@ class ModuleArchitecture(Body):
     kwargs: JSONObject = Field(default_factory=dict)
 
 
+class TransformersArchitecture(Body):
+    """The class of `transformers` that `config.json` names. No remote code runs."""
+
+    kind: Literal["transformers"]
+
+
+Architecture = Annotated[ModuleArchitecture | TransformersArchitecture, Field(discriminator="kind")]
+
+
 class Representation(Body):
     module: ShortText = Field(
         default="auto",
         description="The submodule whose output is the representation. `auto`: what the model "
-        "says of itself, else the input of its last linear layer.",
+        "says of itself, else the input of its last linear layer, or the pooled output of an "
+        "encoder that has no head.",
     )
 
 
@@ -31,10 +41,11 @@ class ModelCreate(Body):
     name: Name
     dataset: Name
     source_uri: URI = Field(
-        description="A directory with `model.safetensors`.",
+        description="A directory with `model.safetensors`; in the Hugging Face layout with "
+        "`config.json` and what prepares inputs, too.",
         examples=["file:///models/fashion-cnn"],
     )
-    architecture: ModuleArchitecture
+    architecture: Architecture
     representation: Representation = Representation()
     method: ShortText = Field(default="auto", description="`auto` or the name of a method.")
     method_parameters: JSONObject = Field(
@@ -52,7 +63,7 @@ class ModelRead(Resource):
     state: ModelState
     reason: str | None = Field(description="Why the model is invalid.")
     source_uri: str
-    architecture: ModuleArchitecture
+    architecture: Architecture
     representation: Representation
     method: str
     method_parameters: dict[str, Any]

@@ -11,17 +11,15 @@ from torch import nn
 
 from service.core.settings import Settings
 from workers import model_card
-from workers.architectures import build
+from workers.architectures import Blueprint, blueprint_of
 from workers.artifacts import (
     CARD,
     PROVENANCE,
     ArtifactError,
-    load_weights,
     seal,
     take_over,
     verify,
     write_json,
-    write_weights,
 )
 from workers.device import choose_device, cpu_threads, describe
 from workers.evaluation.audit import AuditReport, audit
@@ -29,6 +27,7 @@ from workers.evaluation.gate import Verdict, decide
 from workers.plan import FORGOTTEN, ProgressLine, UnlearnPlan
 from workers.plan import Unlearned as UnlearnedOutcome
 from workers.runner.loading import Sets, load_sets
+from workers.runner.readback import write_and_read_back
 from workers.seeding import seed_everything
 from workers.unlearning.base import Problem, Progress, Tap, Unlearned
 from workers.unlearning.registry import get_method
@@ -54,20 +53,23 @@ def unlearn(plan: UnlearnPlan, work_dir: Path, settings: Settings, tell: Tell) -
         np.load(work_dir / plan.excluded, allow_pickle=False),
         work_dir,
     )
-    parent = build(plan.architecture, settings).eval()
-    load_weights(parent, plan.parent)
-    parent.to(device)
-    tap = find_tap(
-        parent, sets.remaining.batch(torch.arange(min(EXAMPLES, len(sets.remaining)))), plan.module
-    )
+    blueprint = blueprint_of(plan.architecture, settings, plan.parent)
+    parent = blueprint.load(plan.parent).to(device)
+    blueprint.complete(parent, sets.remaining, device, plan.seed)
+    examples = sets.remaining.batch(torch.arange(min(EXAMPLES, len(sets.remaining))))
+    tap = find_tap(parent, examples, blueprint.module(plan.module))
     tell(ProgressLine(phase="loading", fraction=1))
 
-    unlearned = apply_method(plan, settings, parent, tap, sets, device, tell)
+    unlearned = apply_method(plan, blueprint, parent, tap, sets, device, tell)
     tell(ProgressLine(phase="auditing", fraction=0))
+    take_over(plan.parent, plan.staging)
+    candidate = write_and_read_back(
+        blueprint, unlearned.model, tap, plan.parent, plan.staging, examples
+    )
     report = audit(
         parent,
-        unlearned.model,
-        lambda: build(plan.architecture, settings),
+        candidate,
+        blueprint.fresh,
         tap,
         remaining=sets.remaining,
         forgotten=sets.forgotten,
@@ -79,12 +81,17 @@ def unlearn(plan: UnlearnPlan, work_dir: Path, settings: Settings, tell: Tell) -
     )
     verdict = decide(report, plan.min_agreement)
     tell(ProgressLine(phase="publishing", fraction=0))
-    return write(plan, unlearned, tap, report, verdict, describe(device) | {"threads": threads})
+    facts = {
+        "architecture": plan.architecture.model_dump() | blueprint.facts(),
+        "representation": {"asked": plan.module, "module": tap.module, "side": tap.side},
+        "device": describe(device) | {"threads": threads},
+    }
+    return write(plan, unlearned, report, verdict, facts)
 
 
 def apply_method(
     plan: UnlearnPlan,
-    settings: Settings,
+    blueprint: Blueprint,
     parent: nn.Module,
     tap: Tap,
     sets: Sets,
@@ -97,7 +104,7 @@ def apply_method(
 
     problem = Problem(
         model=parent,
-        fresh=lambda: build(plan.architecture, settings),
+        fresh=blueprint.fresh,
         tap=tap,
         remaining=sets.remaining,
         forgotten=sets.forgotten,
@@ -113,10 +120,9 @@ def apply_method(
 def write(
     plan: UnlearnPlan,
     unlearned: Unlearned,
-    tap: Tap,
     report: AuditReport,
     verdict: Verdict,
-    device: dict[str, Any],
+    facts: dict[str, Any],
 ) -> UnlearnedOutcome:
     lineage, measured = plan.lineage, report.to_dict()
     provenance = {
@@ -132,10 +138,8 @@ def write(
             "parameters": dict(unlearned.parameters),
             "summary": dict(unlearned.summary),
         },
-        "architecture": plan.architecture.model_dump(),
-        "representation": {"module": tap.module, "side": tap.side},
         "seed": plan.seed,
-        "device": device,
+        **facts,
         "code": {"unlearnd": package_version("unlearnd")},
         "audit": measured,
         "gate": {
@@ -144,8 +148,6 @@ def write(
             "reasons": list(verdict.reasons),
         },
     }
-    take_over(plan.parent, plan.staging)
-    write_weights(unlearned.model, plan.parent, plan.staging)
     write_json(plan.staging / PROVENANCE, provenance)
     card = model_card.of_version(provenance)
     (plan.staging / CARD).write_text(card, encoding="utf-8")

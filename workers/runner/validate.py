@@ -8,17 +8,19 @@ from torch import nn
 
 from service.core.settings import Settings
 from workers import model_card
-from workers.architectures import ArchitectureError, build
-from workers.artifacts import CARD, CONFIG, PROVENANCE, load_weights, seal, take_over, write_json
+from workers.architectures import ArchitectureError, blueprint_of
+from workers.artifacts import CARD, CONFIG, PROVENANCE, seal, take_over, write_json
 from workers.artifacts import WEIGHTS as WEIGHTS_FILE
 from workers.data.arrays import to_numpy
 from workers.data.parquet import batches, open_parquet
 from workers.plan import DataPlan, ProgressLine, Validated, ValidatePlan
 from workers.runner.fetching import fetch_model
 from workers.runner.loading import spec_of
+from workers.runner.readback import answers, refuse_unless_rewritten
 from workers.unlearning.base import Tap
+from workers.unlearning.inputs import Inputs
 from workers.unlearning.registry import get_method
-from workers.unlearning.tap import TapError, Tapped, find_tap
+from workers.unlearning.tap import TapError, find_tap
 
 BATCH = 8
 
@@ -40,10 +42,13 @@ def validate(
     fetch_model(plan.source_uri, source)
     tell(ProgressLine(phase="loading", fraction=0.5))
 
-    model = build(plan.architecture, settings).eval()
-    load_weights(model, source)
+    blueprint = blueprint_of(plan.architecture, settings, source)
+    model = blueprint.load(source)
     inputs = first_batch(plan.data)
-    tap, representation, logits = try_model(model, inputs, plan.module)
+    tap, representation, logits = try_model(model, inputs, blueprint.module(plan.module))
+    scratch = work_dir / "rewritten"
+    scratch.mkdir()
+    refuse_unless_rewritten(blueprint, model, source, scratch)
     tell(ProgressLine(phase="publishing", fraction=0))
 
     take_over(source, plan.staging)
@@ -57,13 +62,13 @@ def validate(
         "model": plan.model,
         "parent": None,
         "tv": plan.tv,
-        "architecture": plan.architecture.model_dump(),
+        "architecture": plan.architecture.model_dump() | blueprint.facts(),
         "representation": {
             "module": tap.module,
             "side": tap.side,
             "width": representation.shape[1],
         },
-        "classes": logits.shape[1],
+        "classes": logits.shape[1] if blueprint.decides else None,
         "inputs": {"column": plan.data.column, "shape": plan.data.shape, "scale": plan.data.scale},
     }
     write_json(plan.staging / PROVENANCE, provenance)
@@ -71,7 +76,7 @@ def validate(
 
 
 def try_model(
-    model: nn.Module, inputs: torch.Tensor, module: str
+    model: nn.Module, inputs: Inputs, module: str
 ) -> tuple[Tap, torch.Tensor, torch.Tensor]:
     """Where the representation is, and one batch of it (b, d) and of the logits (b, k).
 
@@ -81,19 +86,29 @@ def try_model(
     """
     try:
         tap = find_tap(model, inputs, module)
-        with torch.no_grad(), Tapped(model, tap) as tapped:
-            representation, logits = tapped(inputs)
-    except TapError:
+        representation, logits = answers(model, tap, inputs)
+        again, _ = answers(model, tap, inputs)
+    except (TapError, ArchitectureError):
         raise
     except Exception as error:
         raise ArchitectureError(
-            f"The model fails on inputs of shape {list(inputs.shape)}: {error}"
+            f"The model fails on inputs of shape {shapes(inputs)}: {error}"
         ) from error
     if not (representation.isfinite().all() and logits.isfinite().all()):
         raise ArchitectureError(
             "The model answers the first batch with numbers that are not finite."
         )
+    if not torch.allclose(representation, again, rtol=1e-3, atol=1e-5):
+        raise ArchitectureError(
+            "The model answers one batch in two ways: what it does must not depend on chance."
+        )
     return tap, representation, logits
+
+
+def shapes(inputs: Inputs) -> str:
+    if isinstance(inputs, torch.Tensor):
+        return str(list(inputs.shape))
+    return ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in inputs.items())
 
 
 def first_batch(data: DataPlan) -> torch.Tensor:
