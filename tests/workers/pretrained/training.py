@@ -27,6 +27,9 @@ def train(
     rate: float = 3e-3,
 ) -> PreTrainedModel:
     """Minimise a loss over batches of 64 rows, and put the network into evaluation mode."""
+    threads = torch.get_num_threads()
+    # Threads that wait for each other would burn the cores that other tests need.
+    torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(0)
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps + 1)
@@ -37,6 +40,7 @@ def train(
         torch.autograd.backward(loss(network, part(inputs, rows), wanted[rows]))
         optimizer.step()
         schedule.step()
+    torch.set_num_threads(threads)
     network.eval()
     return network
 
