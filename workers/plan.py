@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from workers.data.specs import KindOfInput
+
 PLAN = "plan.json"
 OUTCOME = "outcome.json"
 FORGOTTEN = "forgotten.npy"
@@ -29,9 +31,7 @@ class DataPlan(Frozen):
     files: list[DataFile]
     holdout_files: list[DataFile]
     id_column: str
-    column: str
-    shape: list[int]
-    scale: float | None
+    inputs: list[KindOfInput]
 
 
 class Architecture(Frozen):

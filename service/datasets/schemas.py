@@ -1,9 +1,18 @@
 """Datasets on the wire."""
 
+from collections import Counter
 from math import prod
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, Field, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 
 from service.api.schemas import URI, Body, Name, Resource, ShortText
 from service.core.tables import DatasetState
@@ -27,6 +36,62 @@ class ArrayInput(Body):
         return shape
 
 
+class ImageInput(Body):
+    """Encoded images, such as PNG or JPEG: binary, or the struct of `bytes` and `path`.
+
+    The struct is that of Hugging Face datasets; only its `bytes` are read.
+    """
+
+    column: ShortText
+    kind: Literal["image"]
+
+
+class TextInput(Body):
+    """Strings. The model's own tokenizer reads them."""
+
+    column: ShortText
+    kind: Literal["text"]
+
+
+class AudioInput(Body):
+    """Encoded sounds, such as WAV or FLAC, as with images; or waveforms as lists of numbers."""
+
+    column: ShortText
+    kind: Literal["audio"]
+    sampling_rate: int = Field(
+        ge=1000,
+        le=768_000,
+        description="Of the waveforms, in Hz. An encoded sound tells its own, and is resampled.",
+        examples=[16000],
+    )
+
+
+class OfSomeKind(BaseModel):
+    kind: Literal["array", "image", "text", "audio"]
+
+
+FORMS: dict[str, type[Body]] = {
+    "array": ArrayInput,
+    "image": ImageInput,
+    "text": TextInput,
+    "audio": AudioInput,
+}
+
+
+def of_its_kind(given: Any, _: ValidatorFunctionWrapHandler) -> Body:
+    # A tagged union would put the tag into the names of fields, and an unknown one into the answer.
+    if isinstance(given, Body):
+        return given
+    return FORMS[OfSomeKind.model_validate(given).kind].model_validate(given)
+
+
+Input = Annotated[
+    ArrayInput | ImageInput | TextInput | AudioInput,
+    Field(discriminator="kind"),
+    WrapValidator(of_its_kind),
+]
+
+
 class DatasetCreate(Body):
     """A training set: Parquet files, a column of stable sample IDs, and input columns."""
 
@@ -44,7 +109,20 @@ class DatasetCreate(Body):
     label_column: ShortText | None = Field(
         default=None, description="Named so that reports may read it. Unlearning never does."
     )
-    inputs: Annotated[list[ArrayInput], Field(min_length=1, max_length=1)]
+    inputs: Annotated[list[Input], Field(min_length=1, max_length=4)] = Field(
+        description="What the model is given of a sample: one array, or at most one column each of "
+        "image, text and audio."
+    )
+
+    @field_validator("inputs")
+    @classmethod
+    def go_together(cls, inputs: list[Input]) -> list[Input]:
+        kinds = Counter(given.kind for given in inputs)
+        if len(inputs) > 1 and kinds["array"]:
+            raise ValueError("an array is the only input of a sample")
+        if max(kinds.values()) > 1:
+            raise ValueError("there is at most one column of each kind")
+        return inputs
 
     @model_validator(mode="after")
     def columns_differ(self) -> Self:
@@ -64,7 +142,7 @@ class DatasetRead(Resource):
     holdout_uri: str | None
     id_column: str
     label_column: str | None
-    inputs: list[ArrayInput]
+    inputs: list[Input]
     rows: int | None
     holdout_rows: int | None
     tv: int = Field(description="The tombstone clock: grows with every deletion request.")

@@ -21,6 +21,10 @@ ORDER: dict[str, Any] = {
     "inputs": [{"column": "pixels", "kind": "array", "shape": [1, 28, 28], "scale": 0.5}],
 }
 
+PHOTO = {"column": "photo", "kind": "image"}
+REVIEW = {"column": "review", "kind": "text"}
+SOUND: dict[str, Any] = {"column": "sound", "kind": "audio", "sampling_rate": 16000}
+
 
 def test_a_dataset_is_accepted_and_watched_at_its_location(client: TestClient) -> None:
     answer = client.post(PATH, json=ORDER)
@@ -42,6 +46,25 @@ def test_the_smallest_order_is_enough(client: TestClient) -> None:
 
     assert answer.status_code == 202
     assert answer.json()["holdout_uri"] is None
+
+
+@pytest.mark.parametrize("inputs", [[PHOTO], [REVIEW], [SOUND], [PHOTO, REVIEW, SOUND]])
+def test_images_texts_and_sounds_are_inputs_and_go_together(
+    client: TestClient, inputs: list[dict[str, Any]]
+) -> None:
+    answer = client.post(PATH, json={**ORDER, "inputs": inputs})
+
+    assert answer.status_code == 202
+    assert fetched(client, f"{PATH}/fashion")["inputs"] == inputs
+
+
+def test_an_unknown_kind_is_not_quoted(client: TestClient) -> None:
+    order = {**ORDER, "inputs": [{"column": "p", "kind": "patient-17"}]}
+
+    answer = client.post(PATH, json=order)
+
+    refused(answer, 422, "validation")
+    assert "patient-17" not in answer.text
 
 
 def test_registering_is_recorded(client: TestClient, session: Session) -> None:
@@ -94,7 +117,18 @@ def test_an_invalid_dataset_is_replaced(client: TestClient, session: Session) ->
         ({"inputs": [{"column": "p", "kind": "array", "shape": []}]}, "inputs.0.shape"),
         ({"inputs": [{"column": "p", "kind": "array", "shape": [0]}]}, "inputs.0.shape.0"),
         ({"inputs": [{"column": "p", "kind": "array", "shape": [2**20, 2**20]}]}, "inputs.0.shape"),
-        ({"inputs": [{"column": "p", "kind": "text", "shape": [1]}]}, "inputs.0.kind"),
+        ({"inputs": [{"column": "p", "kind": "video"}]}, "inputs.0.kind"),
+        ({"inputs": [{"column": "p"}]}, "inputs.0.kind"),
+        ({"inputs": ["p"]}, "inputs.0"),
+        ({"inputs": [{"kind": "image"}]}, "inputs.0.column"),
+        ({"inputs": [{"column": "p", "kind": "text", "shape": [1]}]}, "inputs.0.(unknown)"),
+        ({"inputs": [{"column": "p", "kind": "audio"}]}, "inputs.0.sampling_rate"),
+        ({"inputs": [{**SOUND, "sampling_rate": 0}]}, "inputs.0.sampling_rate"),
+        ({"inputs": [{**SOUND, "sampling_rate": 10**9}]}, "inputs.0.sampling_rate"),
+        ({"inputs": [PHOTO, {**PHOTO, "column": "other"}]}, "inputs"),
+        ({"inputs": [PHOTO, ORDER["inputs"][0]]}, "inputs"),
+        ({"inputs": [PHOTO, {**REVIEW, "column": "photo"}]}, "body"),
+        ({"inputs": [REVIEW], "label_column": "review"}, "body"),
         ({"inputs": [{**ORDER["inputs"][0], "dtype": "f4"}]}, "inputs.0.(unknown)"),
         ({"tv": 3}, "(unknown)"),
     ],

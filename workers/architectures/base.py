@@ -1,11 +1,13 @@
 """What every kind of architecture can do."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import nn
 
+from workers.data.processing import Processing
 from workers.unlearning.base import Samples
 
 
@@ -51,6 +53,14 @@ class Blueprint(Protocol):
 
         Raises:
             ArtifactError: a tensor is not finite, or what is read back is not what was written.
+        """
+        ...
+
+    def processing(self, kinds: Collection[str]) -> Processing:
+        """What the inputs of a dataset go through, where its columns are of these kinds.
+
+        Raises:
+            DatasetError: a file that it takes is missing or cannot be used.
         """
         ...
 

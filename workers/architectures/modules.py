@@ -1,5 +1,6 @@
 """Networks that an allowed factory makes. Nothing is unpickled."""
 
+from collections.abc import Collection
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from torch import nn
 from service.core.settings import Settings
 from workers.architectures.base import ArchitectureError
 from workers.artifacts import load_weights, write_weights
+from workers.data.processing import Processing, raw_processing
 from workers.plan import Architecture
 from workers.unlearning.base import Samples
 
@@ -40,6 +42,9 @@ class Factory:
 
     def write(self, model: nn.Module, parent: Path, target: Path) -> None:
         write_weights(model.state_dict(), parent, target)
+
+    def processing(self, kinds: Collection[str]) -> Processing:  # noqa: ARG002
+        return raw_processing()
 
     def module(self, name: str) -> str:
         return name

@@ -1,6 +1,7 @@
 """Networks in the Hugging Face layout, by the classes that `transformers` itself has."""
 
 import copy
+from collections.abc import Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,6 +17,7 @@ from workers.architectures.layout import read_layout
 from workers.architectures.networks import Classifier, Encoder, Network
 from workers.architectures.pooling import pooling_mode
 from workers.artifacts import WEIGHTS, ArtifactError, write_weights
+from workers.data.processing import Processing, read_processing
 from workers.unlearning.base import Samples
 from workers.unlearning.embedding import draw, embed
 from workers.unlearning.prototypes import Prototypes, prototypes_of
@@ -37,6 +39,7 @@ class Pretrained:
 
     def __init__(self, directory: Path) -> None:
         """Raises `ArchitectureError` if the files name no network that can be unlearned."""
+        self._directory = directory
         self._layout = read_layout(directory)
         self._mode = pooling_mode(directory)
         self._head: Prototypes | None = None
@@ -74,6 +77,9 @@ class Pretrained:
             carrier.save_pretrained(scratch, max_shard_size="1TB")
             written = load_file(Path(scratch) / WEIGHTS)
         write_weights(constants(parent) | carrier.state_dict() | written, parent, target)
+
+    def processing(self, kinds: Collection[str]) -> Processing:
+        return read_processing(self._directory, kinds, self._layout.network.main_input_name)
 
     def module(self, name: str) -> str:
         ours = name in ("auto", Encoder.representation) or name.startswith(PREFIX)

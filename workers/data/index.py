@@ -1,15 +1,17 @@
-"""Reading a dataset for the index: its IDs, and whether its inputs have the shape."""
+"""Reading a dataset for the index: its IDs, and whether its inputs are what was registered."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from workers.data.arrays import ArraySpec, FileRef, check_column, misfits
+from workers.data import columns
 from workers.data.errors import DatasetError
-from workers.data.parquet import IDDigest, as_text, batches, list_files, open_parquet
+from workers.data.parquet import FileRef, IDDigest, as_text, batches, list_files, open_parquet
+from workers.data.specs import ArraySpec, InputSpec
 
 ROWS_A_BATCH = 65_536
 NUMBERS_A_BATCH = 2**22
@@ -27,41 +29,52 @@ class Chunk:
 def read_ids(
     uri: str,
     id_column: str,
-    inputs: list[ArraySpec],
+    inputs: Sequence[InputSpec],
     max_length: int,
     done: Callable[[dict[str, Any]], None],
 ) -> Iterator[Chunk]:
     """Stream the IDs of all files behind `uri`; `done` gets each file's reference after it.
 
-    The input columns are read along with them, for the lengths of their lists alone: a dataset
-    that is called ready must not fail every deletion later. Parquet keeps the lengths within the
-    data, so that costs as much as reading it: half a second for 60,000 lists of 784 numbers (30 to
-    43 MB on disk), where their IDs take a hundredth of one.
+    The input columns are read along with them, for their lengths and nulls alone: a dataset that is
+    called ready must not fail every deletion later. Parquet keeps the lengths within the data, so
+    that costs as much as reading it: half a second for 60,000 lists of 784 numbers (30 to 43 MB on
+    disk), where their IDs take a hundredth of one. Images and sounds are not decoded here, which
+    would cost a hundred times as much: a broken one is found by the first run that comes to it.
 
     Raises:
         DatasetError: no files, a column that is not there or has the wrong type, IDs that are
-            null, empty, too long or hold a NUL, or lists of another length than the shape's; the
-            message names the first offenders' rows.
+            null, empty, too long or hold a NUL, lists of another length than the shape's, or other
+            inputs that are null or empty; the message names the first offenders' rows.
     """
     row = 0
-    columns = [id_column, *(spec.column for spec in inputs)]
     for file_uri in list_files(uri):
         digest, start = IDDigest(), row
         with open_parquet(file_uri) as parquet:
-            for spec in inputs:
-                check_column(parquet.schema_arrow, spec, file_uri)
+            names = columns_of(parquet, inputs, file_uri)
             if parquet.schema_arrow.get_field_index(id_column) < 0:
                 raise DatasetError(f"{file_uri} has no column {id_column}.")
-            for batch in batches(parquet, columns, rows_a_batch(inputs)):
+            for batch in batches(parquet, [id_column, *names], rows_a_batch(parquet, inputs)):
                 ids = as_text(batch.column(id_column))
                 refuse_bad_ids(ids, row, max_length)
-                refuse_bad_lists(batch, inputs, row)
+                refuse_bad_inputs(batch, inputs, row)
                 digest.update(ids)
                 yield Chunk(row, ids)
                 row += len(ids)
         done(asdict(FileRef(file_uri, row - start, digest.hexdigest())))
     if row == 0:
         raise DatasetError(f"The files at {uri} have no rows.")
+
+
+def columns_of(parquet: pq.ParquetFile, inputs: Sequence[InputSpec], uri: str) -> list[str]:
+    """What to read of a file for these inputs.
+
+    Raises:
+        DatasetError: a column is missing, or cannot hold such inputs.
+    """
+    schema = parquet.schema_arrow
+    for spec in inputs:
+        columns.check_column(schema, spec, uri)
+    return [columns.parquet_name(schema, spec) for spec in inputs]
 
 
 def refuse_bad_ids(ids: pa.Array, first_row: int, max_length: int) -> None:
@@ -79,19 +92,22 @@ def refuse_bad_ids(ids: pa.Array, first_row: int, max_length: int) -> None:
             raise DatasetError(offenders([first_row + row for row in rows], complaint))
 
 
-def rows_a_batch(inputs: list[ArraySpec]) -> int:
+def rows_a_batch(parquet: pq.ParquetFile, inputs: Sequence[InputSpec]) -> int:
     """So many that a batch of inputs fits into memory, and no more than IDs need."""
-    return max(1, min(ROWS_A_BATCH, NUMBERS_A_BATCH // sum(spec.size for spec in inputs)))
+    numbers = sum(spec.size for spec in inputs if isinstance(spec, ArraySpec))
+    others = [spec for spec in inputs if not isinstance(spec, ArraySpec)]
+    most = min([ROWS_A_BATCH, *(columns.rows_a_batch(parquet, spec) for spec in others)])
+    return max(1, min(most, NUMBERS_A_BATCH // max(1, numbers)))
 
 
-def refuse_bad_lists(
-    batch: pa.RecordBatch, inputs: list[ArraySpec], first_row: int, what: str = "Row"
+def refuse_bad_inputs(
+    batch: pa.RecordBatch, inputs: Sequence[InputSpec], first_row: int, what: str = "Row"
 ) -> None:
     for spec in inputs:
-        rows = misfits(batch.column(spec.column), spec.size)
+        rows = columns.misfits(batch.column(spec.column), spec)
         if rows:
-            complaint = f"does not hold {spec.size} numbers in {spec.column}"
-            raise DatasetError(offenders([first_row + row for row in rows], complaint, what))
+            found = [first_row + row for row in rows]
+            raise DatasetError(offenders(found, columns.complaint(spec), what))
 
 
 def offenders(rows: list[int], complaint: str, what: str = "Row") -> str:
@@ -101,7 +117,7 @@ def offenders(rows: list[int], complaint: str, what: str = "Row") -> str:
     return f"{what} {named}{more} {complaint} (rows count from 0 over the files in order of name)."
 
 
-def read_holdout(uri: str, inputs: list[ArraySpec]) -> list[dict[str, Any]]:
+def read_holdout(uri: str, inputs: Sequence[InputSpec]) -> list[dict[str, Any]]:
     """References to the held-out files. Their IDs are not looked at.
 
     Raises:
@@ -110,11 +126,9 @@ def read_holdout(uri: str, inputs: list[ArraySpec]) -> list[dict[str, Any]]:
     files, row = [], 0
     for file_uri in list_files(uri):
         with open_parquet(file_uri) as parquet:
-            for spec in inputs:
-                check_column(parquet.schema_arrow, spec, file_uri)
-            columns = [spec.column for spec in inputs]
-            for batch in batches(parquet, columns, rows_a_batch(inputs)):
-                refuse_bad_lists(batch, inputs, row, "Held-out row")
+            names = columns_of(parquet, inputs, file_uri)
+            for batch in batches(parquet, names, rows_a_batch(parquet, inputs)):
+                refuse_bad_inputs(batch, inputs, row, "Held-out row")
                 row += len(batch)
             files.append(asdict(FileRef(file_uri, parquet.metadata.num_rows, "")))
     if row == 0:

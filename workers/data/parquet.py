@@ -16,7 +16,17 @@ import pyarrow.parquet as pq
 from workers.data.errors import DatasetError
 from workers.data.locations import FILES_AT_FAULT, URL_AT_FAULT, fault
 
-ROWS_A_BATCH = 16_384
+# A row group may hold all of a file: it is read in pieces of this many bytes, not at once.
+BUFFER = 2**20
+
+
+@dataclass(frozen=True)
+class FileRef:
+    """One file as it was indexed: `digest` is of its ID column (see `IDDigest`)."""
+
+    uri: str
+    rows: int
+    digest: str
 
 
 def list_files(uri: str) -> list[str]:
@@ -62,7 +72,7 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
     except URL_AT_FAULT as error:
         raise DatasetError(fault(uri, error)) from error
     try:
-        with location as raw, pq.ParquetFile(raw) as file:
+        with location as raw, pq.ParquetFile(raw, buffer_size=BUFFER) as file:
             yield file
     except PermissionError as error:
         raise DatasetError(fault(uri, error)) from error
@@ -70,9 +80,7 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
         raise DatasetError(f"{uri} cannot be read as Parquet ({type(error).__name__}).") from error
 
 
-def batches(
-    file: pq.ParquetFile, columns: list[str], rows: int = ROWS_A_BATCH
-) -> Iterator[pa.RecordBatch]:
+def batches(file: pq.ParquetFile, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
     """Only these columns are read from the file."""
     yield from file.iter_batches(batch_size=rows, columns=columns, use_threads=False)
 

@@ -1,32 +1,45 @@
 """From a plan's files to sets of samples."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from workers.data.arrays import ArraySpec, FileRef, copy_to_disk
+from workers.data import columns
+from workers.data.arrays import to_numpy
+from workers.data.copying import copy_ragged, copy_to_disk
 from workers.data.errors import DatasetError
-from workers.data.samples import MappedSamples
+from workers.data.parquet import FileRef, batches, open_parquet
+from workers.data.processing import Processing, merge
+from workers.data.readers import ArrayReader, Named, Reader, Rows
+from workers.data.samples import ColumnSamples, StoredArrays, StoredRows
 from workers.plan import DataFile, DataPlan
+from workers.unlearning.inputs import Inputs
+
+EXAMPLES = 8
+ROW, HELD_OUT_ROW = "Row", "Held-out row"
+Stored: TypeAlias = StoredArrays | StoredRows
 
 
 @dataclass(frozen=True)
 class Sets:
     """The three sets of an unlearning problem. None of them holds a label."""
 
-    remaining: MappedSamples
-    forgotten: MappedSamples
-    holdout: MappedSamples | None
+    remaining: ColumnSamples
+    forgotten: ColumnSamples
+    holdout: ColumnSamples | None
 
 
-def spec_of(data: DataPlan) -> ArraySpec:
-    return ArraySpec(data.column, tuple(data.shape), data.scale)
-
-
-def references(files: list[DataFile]) -> list[FileRef]:
+def references(files: Sequence[DataFile]) -> list[FileRef]:
     return [FileRef(file.uri, file.rows, file.digest) for file in files]
+
+
+def kinds_of(data: DataPlan) -> set[str]:
+    """What the input columns hold."""
+    return {spec.kind for spec in data.inputs}
 
 
 def load_sets(
@@ -34,27 +47,85 @@ def load_sets(
     forgotten: npt.NDArray[np.int64],
     excluded: npt.NDArray[np.int64],
     work_dir: Path,
+    processing: Processing,
 ) -> Sets:
     """Copy the inputs to scratch space, and split them by row position.
 
     Raises:
-        DatasetError: the files are not the ones that were indexed, or nothing remains.
+        DatasetError: the files are not the ones that were indexed, the model cannot be given such
+            inputs, one of them is broken, or nothing remains.
+        OSError: the scratch space is full, or the storage failed.
     """
-    spec = spec_of(data)
-    array = copy_to_disk(references(data.files), spec, data.id_column, work_dir / "inputs.npy")
-    keep = np.ones(len(array), dtype=bool)
+    files, apart = references(data.files), references(data.holdout_files)
+    stored, held_out = [], []
+    for number, reader in enumerate(processing.readers(data.inputs)):
+        one = copy(files, reader, data.id_column, work_dir / f"inputs-{number}", ROW)
+        if apart:
+            other = copy(apart, reader, None, work_dir / f"holdout-{number}", HELD_OUT_ROW)
+            one, other = of_one_length(one, other)
+            held_out.append(other)
+        stored.append(one)
+    keep = np.ones(sum(file.rows for file in files), dtype=bool)
     keep[excluded] = False
     remaining = np.flatnonzero(keep)
     if not len(remaining):
         raise DatasetError("No sample of the dataset remains: retire the model instead.")
-    holdout = None
-    if data.holdout_files:
-        held_out = copy_to_disk(
-            references(data.holdout_files), spec, None, work_dir / "holdout.npy"
-        )
-        holdout = MappedSamples(held_out, np.arange(len(held_out)), spec.scale)
+    everything = np.arange(sum(file.rows for file in apart))
     return Sets(
-        remaining=MappedSamples(array, remaining, spec.scale),
-        forgotten=MappedSamples(array, forgotten, spec.scale),
-        holdout=holdout,
+        remaining=ColumnSamples(stored, remaining, ROW),
+        forgotten=ColumnSamples(stored, forgotten, ROW),
+        holdout=ColumnSamples(held_out, everything, HELD_OUT_ROW) if apart else None,
     )
+
+
+def copy(
+    files: Sequence[FileRef],
+    reader: ArrayReader | Reader,
+    id_column: str | None,
+    target: Path,
+    what: str,
+) -> Stored:
+    """Copy one column of the files to scratch space; refusals call a row `what`."""
+    if isinstance(reader, ArrayReader):
+        array = copy_to_disk(files, reader.spec, id_column, target.with_suffix(".npy"))
+        return StoredArrays(reader, array)
+
+    def encode(column: Any, first: int) -> Rows:
+        return reader.encode(column, lambda number: f"{what} {first + number}")
+
+    scratch = target.with_suffix(".bin")
+    ragged = copy_ragged(files, reader.spec, id_column, scratch, encode, reader.dtype)
+    return StoredRows(reader, ragged, ragged.longest)
+
+
+def of_one_length(one: Stored, other: Stored) -> tuple[Stored, Stored]:
+    """Two columns whose batches can be padded to the same length."""
+    if isinstance(one, StoredRows) and isinstance(other, StoredRows):
+        longest = max(one.longest, other.longest)
+        return replace(one, longest=longest), replace(other, longest=longest)
+    return one, other
+
+
+def first_batch(data: DataPlan, processing: Processing) -> Inputs:
+    """The first rows of the dataset, as the model will see them.
+
+    Raises:
+        DatasetError: the model cannot be given such inputs, or one of them is broken.
+    """
+    file = next(file for file in data.files if file.rows)
+    return merge([_first_of(file.uri, reader) for reader in processing.readers(data.inputs)])
+
+
+def _first_of(uri: str, reader: ArrayReader | Reader) -> Named:
+    with open_parquet(uri) as parquet:
+        columns.check_column(parquet.schema_arrow, reader.spec, uri)
+        name = columns.parquet_name(parquet.schema_arrow, reader.spec)
+        column = next(batches(parquet, [name], EXAMPLES)).column(reader.spec.column)
+    if isinstance(reader, ArrayReader):
+        return reader.batch(to_numpy(column, reader.spec, uri, 0))
+
+    def where(number: int) -> str:
+        return f"{ROW} {number}"
+
+    rows = reader.encode(column, where)
+    return reader.batch(rows, max(len(row) for row in rows), where)

@@ -26,7 +26,7 @@ from workers.evaluation.audit import AuditReport, audit
 from workers.evaluation.gate import Verdict, decide
 from workers.plan import FORGOTTEN, ProgressLine, UnlearnPlan
 from workers.plan import Unlearned as UnlearnedOutcome
-from workers.runner.loading import Sets, load_sets
+from workers.runner.loading import Sets, kinds_of, load_sets
 from workers.runner.readback import write_and_read_back
 from workers.seeding import seed_everything
 from workers.unlearning.base import Problem, Progress, Tap, Unlearned
@@ -47,13 +47,14 @@ def unlearn(plan: UnlearnPlan, work_dir: Path, settings: Settings, tell: Tell) -
     seed_everything(plan.seed, threads)
     if verify(plan.parent) != plan.lineage.parent_digest:
         raise ArtifactError("The parent's files are not those of the version that was published.")
+    blueprint = blueprint_of(plan.architecture, settings, plan.parent)
     sets = load_sets(
         plan.data,
         np.load(work_dir / FORGOTTEN, allow_pickle=False),
         np.load(work_dir / plan.excluded, allow_pickle=False),
         work_dir,
+        blueprint.processing(kinds_of(plan.data)),
     )
-    blueprint = blueprint_of(plan.architecture, settings, plan.parent)
     parent = blueprint.load(plan.parent).to(device)
     blueprint.complete(parent, sets.remaining, device, plan.seed)
     examples = sets.remaining.batch(torch.arange(min(EXAMPLES, len(sets.remaining))))

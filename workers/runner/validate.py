@@ -1,6 +1,7 @@
 """Check a registered model on one batch, and write version 1."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -11,18 +12,14 @@ from workers import model_card
 from workers.architectures import ArchitectureError, blueprint_of
 from workers.artifacts import CARD, CONFIG, PROVENANCE, seal, take_over, write_json
 from workers.artifacts import WEIGHTS as WEIGHTS_FILE
-from workers.data.arrays import to_numpy
-from workers.data.parquet import batches, open_parquet
-from workers.plan import DataPlan, ProgressLine, Validated, ValidatePlan
+from workers.plan import ProgressLine, Validated, ValidatePlan
 from workers.runner.fetching import fetch_model
-from workers.runner.loading import spec_of
+from workers.runner.loading import first_batch, kinds_of
 from workers.runner.readback import answers, refuse_unless_rewritten
 from workers.unlearning.base import Tap
 from workers.unlearning.inputs import Inputs
 from workers.unlearning.registry import get_method
 from workers.unlearning.tap import TapError, find_tap
-
-BATCH = 8
 
 
 def validate(
@@ -44,7 +41,7 @@ def validate(
 
     blueprint = blueprint_of(plan.architecture, settings, source)
     model = blueprint.load(source)
-    inputs = first_batch(plan.data)
+    inputs = first_batch(plan.data, blueprint.processing(kinds_of(plan.data)))
     tap, representation, logits = try_model(model, inputs, blueprint.module(plan.module))
     scratch = work_dir / "rewritten"
     scratch.mkdir()
@@ -69,7 +66,7 @@ def validate(
             "width": representation.shape[1],
         },
         "classes": logits.shape[1] if blueprint.decides else None,
-        "inputs": {"column": plan.data.column, "shape": plan.data.shape, "scale": plan.data.scale},
+        "inputs": [asdict(spec) for spec in plan.data.inputs],
     }
     write_json(plan.staging / PROVENANCE, provenance)
     return Validated(written=seal(plan.staging))
@@ -108,15 +105,4 @@ def try_model(
 def shapes(inputs: Inputs) -> str:
     if isinstance(inputs, torch.Tensor):
         return str(list(inputs.shape))
-    return ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in inputs.items())
-
-
-def first_batch(data: DataPlan) -> torch.Tensor:
-    """The first rows of the dataset, as the model will see them."""
-    spec = spec_of(data)
-    file = next(file for file in data.files if file.rows)
-    with open_parquet(file.uri) as parquet:
-        batch = next(batches(parquet, [spec.column], BATCH))
-        numbers = to_numpy(batch.column(spec.column), spec, file.uri, 0)
-    inputs = torch.from_numpy(numbers.astype("float32"))
-    return inputs if spec.scale is None else inputs.mul_(spec.scale)
+    return ", ".join(f"{list(tensor.shape)} ({name})" for name, tensor in inputs.items())

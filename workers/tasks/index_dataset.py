@@ -8,10 +8,10 @@ from service.core.messages import IndexDataset
 from service.core.tables.dataset import SAMPLE_ID_LENGTH
 from workers import context
 from workers.app import app
-from workers.data.arrays import ArraySpec
 from workers.data.errors import DatasetError
 from workers.data.index import read_holdout, read_ids
 from workers.data.locations import trouble
+from workers.data.specs import spec_of
 from workers.keeper import Keeper, ShutdownError
 from workers.lifecycle import datasets
 from workers.lifecycle.datasets import ClaimedDataset
@@ -82,10 +82,7 @@ def index(claimed: ClaimedDataset, lease: Keeper) -> None:
         ShutdownError: the worker was told to stop.
     """
     dataset = claimed.dataset
-    specs = [
-        ArraySpec(given["column"], tuple(given["shape"]), given["scale"])
-        for given in dataset.inputs
-    ]
+    specs = [spec_of(given) for given in dataset.inputs]
     files: list[dict[str, Any]] = []
     holdout = read_holdout(dataset.holdout_uri, specs) if dataset.holdout_uri else None
     chunks = read_ids(dataset.uri, dataset.id_column, specs, SAMPLE_ID_LENGTH, files.append)

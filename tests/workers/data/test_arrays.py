@@ -9,10 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from workers.data.arrays import ArraySpec, FileRef, copy_to_disk
+from workers.data.copying import copy_to_disk
 from workers.data.errors import DatasetError
-from workers.data.parquet import IDDigest, as_text
+from workers.data.parquet import FileRef, IDDigest, as_text
 from workers.data.samples import MappedSamples
+from workers.data.specs import ArraySpec
 
 SPEC = ArraySpec("pixels", (1, 2, 2), 0.5)
 
@@ -86,5 +87,6 @@ def test_samples_are_scaled_rows_of_the_array() -> None:
     batch = samples.batch(torch.tensor([1, 0]))
 
     assert len(samples) == 3
+    assert isinstance(batch, torch.Tensor)
     assert batch.dtype == torch.float32
     assert batch.tolist() == [[[0.0, 0.5], [1.0, 1.5]], [[10.0, 10.5], [11.0, 11.5]]]

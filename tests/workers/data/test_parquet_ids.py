@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.data.arrays import ArraySpec
 from workers.data.errors import DatasetError
 from workers.data.index import Chunk, read_holdout, read_ids
 from workers.data.parquet import IDDigest, as_text, list_files
+from workers.data.specs import ArraySpec
 
 PIXELS = ArraySpec("pixels", (2,), None)
 

@@ -11,11 +11,11 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from workers.artifacts import ArtifactError
-from workers.data.arrays import ArraySpec
 from workers.data.errors import DatasetError
 from workers.data.index import read_holdout, read_ids
 from workers.data.locations import trouble
 from workers.data.parquet import list_files, open_parquet
+from workers.data.specs import ArraySpec
 from workers.runner.fetching import fetch_model
 
 PIXELS = ArraySpec("pixels", (2,), None)

@@ -7,8 +7,8 @@ from typing import Any
 
 from service.core.settings import Settings
 from workers import supervision
-from workers.data.arrays import ArraySpec
 from workers.data.index import read_holdout, read_ids
+from workers.data.specs import ArraySpec
 from workers.keeper import Heartbeat, Keeper
 from workers.plan import DataFile, DataPlan, Outcome, Plan, Refused
 from workers.progress import RunProgress
@@ -35,9 +35,7 @@ def data_plan(described: dict[str, Any]) -> DataPlan:
             DataFile.model_validate(file) for file in read_holdout(described["holdout"], [spec])
         ],
         id_column="sample_id",
-        column="pixels",
-        shape=described["shape"],
-        scale=described["scale"],
+        inputs=[spec],
     )
 
 

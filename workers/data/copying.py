@@ -1,0 +1,108 @@
+"""Copying input columns to scratch space, in the order of the index."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from workers.data import arrays, columns
+from workers.data.errors import DatasetError
+from workers.data.parquet import FileRef, IDDigest, as_text, batches, open_parquet
+from workers.data.ragged import Ragged, allocate, write_ragged
+from workers.data.specs import ArraySpec, InputSpec
+
+# Rows of a batch as arrays (length,), from a column and the row of the dataset that it begins at.
+Encode = Callable[[Any, int], list[npt.NDArray[Any]]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A batch of an input column: `row` is its first row in the dataset, `file_row` in `uri`."""
+
+    uri: str
+    file_row: int
+    row: int
+    column: Any
+
+
+def copy_to_disk(
+    files: Sequence[FileRef], spec: ArraySpec, id_column: str | None, target: Path
+) -> npt.NDArray[Any]:
+    """Copy a column of arrays into one memory-mapped array (rows, *shape).
+
+    Memory stays at one batch. With an `id_column` every file is held against the digest that was
+    taken when it was indexed, so that a row position still means the same sample.
+
+    Raises:
+        DatasetError: a file changed since, or its column does not hold such arrays.
+        OSError: the disk is full, or the storage failed.
+    """
+    if not files:
+        raise DatasetError("The dataset has no files.")
+    with open_parquet(files[0].uri) as first:
+        columns.check_column(first.schema_arrow, spec, files[0].uri)
+        kind = arrays.number_type(first.schema_arrow, spec)
+    mapped = allocate(target, kind, (sum(file.rows for file in files), *spec.shape))
+    for part in read_column(files, spec, id_column):
+        end = part.row + len(part.column)
+        mapped[part.row : end] = arrays.to_numpy(part.column, spec, part.uri, part.file_row)
+    return mapped
+
+
+def copy_ragged(
+    files: Sequence[FileRef],
+    spec: InputSpec,
+    id_column: str | None,
+    target: Path,
+    encode: Encode,
+    kind: npt.DTypeLike,
+) -> Ragged:
+    """Copy a column whose rows `encode` makes into arrays of different lengths, of type `kind`.
+
+    Memory stays at one batch, and the files are held against their digests as in `copy_to_disk`.
+
+    Raises:
+        DatasetError: a file changed since, its column does not hold such inputs, or one of them
+            cannot be encoded.
+        OSError: the disk is full, or the storage failed.
+    """
+    if not files:
+        raise DatasetError("The dataset has no files.")
+    parts = (encode(part.column, part.row) for part in read_column(files, spec, id_column))
+    return write_ragged(target, kind, sum(file.rows for file in files), parts)
+
+
+def read_column(files: Sequence[FileRef], spec: InputSpec, id_column: str | None) -> Iterator[Part]:
+    """The batches of an input column over all files.
+
+    Raises:
+        DatasetError: a file is not the one that was indexed; what came before is then worthless.
+    """
+    row = 0
+    for file in files:
+        for file_row, column in _read_file(file, spec, id_column):
+            yield Part(file.uri, file_row, row + file_row, column)
+        row += file.rows
+
+
+def _read_file(file: FileRef, spec: InputSpec, id_column: str | None) -> Iterator[tuple[int, Any]]:
+    digest, row = IDDigest(), 0
+    with open_parquet(file.uri) as parquet:
+        columns.check_column(parquet.schema_arrow, spec, file.uri)
+        rows = parquet.metadata.num_rows
+        if rows != file.rows:
+            raise DatasetError(f"{file.uri} had {file.rows} rows, and has {rows}: index it again.")
+        names = [columns.parquet_name(parquet.schema_arrow, spec)]
+        if id_column is not None:
+            if parquet.schema_arrow.get_field_index(id_column) < 0:
+                raise DatasetError(f"{file.uri} has no column {id_column} any more.")
+            names.insert(0, id_column)
+        for batch in batches(parquet, names, columns.rows_a_batch(parquet, spec)):
+            yield row, batch.column(spec.column)
+            if id_column is not None:
+                digest.update(as_text(batch.column(id_column)))
+            row += len(batch)
+    if id_column is not None and digest.hexdigest() != file.digest:
+        raise DatasetError(f"The IDs in {file.uri} changed since it was indexed: index it again.")

@@ -1,0 +1,176 @@
+"""A model's own tokenizer, image processor and feature extractor, in the Hugging Face layout."""
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import AutoFeatureExtractor, AutoImageProcessor, AutoTokenizer
+from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
+
+from workers.data.decoding import Where
+from workers.data.errors import DatasetError
+from workers.data.readers import Named, Rows
+
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
+TOKENIZER = "tokenizer.json"
+PREPROCESSORS = ("preprocessor_config.json", "processor_config.json")
+# For a tokenizer that has no limit, or one that no network has.
+MAX_TOKENS = 512
+NO_LIMIT = 2**20
+REASON_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class PretrainedImages:
+    processor: Any
+
+    def batch(self, images: list[Image.Image], where: Where) -> Named:  # noqa: ARG002
+        """Images in RGB -> `pixel_values` (b, c, h, w) float32.
+
+        Raises:
+            DatasetError: the processor leaves them in different sizes.
+        """
+        try:
+            made = self.processor(images=images, return_tensors="pt")["pixel_values"]
+        except ValueError as error:
+            raise DatasetError(
+                "The model's image processor cannot make one tensor of a batch: have it resize or "
+                "crop all images to one size, in preprocessor_config.json."
+            ) from error
+        return {"pixel_values": made.float()}
+
+
+@dataclass(frozen=True)
+class PretrainedTexts:
+    """`limit` counts all tokens of a text, its special ones included."""
+
+    tokenizer: Any
+    limit: int
+
+    def encode(self, texts: list[str]) -> Rows:
+        """Texts -> token IDs, cut off at the limit.
+
+        Raises:
+            DatasetError: the tokenizer marks a single text with several token types.
+        """
+        made = self.tokenizer(texts, truncation=True, max_length=self.limit, padding=False)
+        if any(any(types) for types in made.get("token_type_ids", [])):
+            raise DatasetError("The model's tokenizer gives a text several token types.")
+        return [np.array(tokens, np.int32) for tokens in made["input_ids"]]
+
+    def batch(self, tokens: Rows, longest: int) -> Named:
+        """Token IDs -> `input_ids`, `attention_mask` (b, t) int64, and zeros as token types.
+
+        t is the longest of the batch. Batches are joined with zeros behind the shorter one: where
+        padding is anything else, t is `longest`, so that there is nothing to join.
+        """
+        tokenizer = self.tokenizer
+        lengths = [len(row) for row in tokens]
+        joinable = tokenizer.padding_side == "right" and tokenizer.pad_token_id == 0
+        width = max(1, max(lengths) if joinable else longest)
+        ids = torch.full((len(tokens), width), tokenizer.pad_token_id, dtype=torch.int64)
+        mask = torch.zeros_like(ids)
+        for number, row in enumerate(tokens):
+            start = 0 if tokenizer.padding_side == "right" else width - len(row)
+            place = slice(start, start + len(row))
+            ids[number, place] = torch.from_numpy(row.astype(np.int64))
+            mask[number, place] = 1
+        named = {"input_ids": ids, "attention_mask": mask}
+        if "token_type_ids" in tokenizer.model_input_names:
+            named["token_type_ids"] = torch.zeros_like(ids)
+        return named
+
+
+@dataclass(frozen=True)
+class PretrainedSounds:
+    extractor: Any
+
+    @property
+    def sampling_rate(self) -> int:
+        return int(self.extractor.sampling_rate)
+
+    def batch(self, waveforms: Rows, longest: int) -> Named:  # noqa: ARG002
+        """Waveforms -> the extractor's input names, normalised, and the mask if it makes one.
+
+        Padding is the extractor's: to the longest of the batch, or to the length that its
+        configuration fixes.
+        """
+        padding = inspect.signature(self.extractor.__call__).parameters.get("padding")
+        more = {"padding": True} if padding is not None and padding.default is False else {}
+        made = self.extractor(
+            [np.array(waveform) for waveform in waveforms],
+            sampling_rate=self.sampling_rate,
+            return_tensors="pt",
+            **more,
+        )
+        names = [*self.extractor.model_input_names, "attention_mask"]
+        return {name: _as_input(made[name]) for name in names if name in made}
+
+
+def _as_input(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor.long()
+
+
+def read_texts(directory: Path) -> PretrainedTexts:
+    """Raises `DatasetError`: there is no usable tokenizer."""
+    if not (directory / TOKENIZER).is_file():
+        raise DatasetError(
+            f"The model's directory has no {TOKENIZER}, which texts need: save the tokenizer there "
+            "with save_pretrained."
+        )
+    tokenizer: Any = _read(AutoTokenizer.from_pretrained, directory, "tokenizer")
+    if tokenizer.pad_token_id is None:
+        raise DatasetError(
+            "The model's tokenizer has no padding token: name one as pad_token in "
+            "tokenizer_config.json."
+        )
+    return PretrainedTexts(tokenizer, _token_limit(tokenizer, directory))
+
+
+def _token_limit(tokenizer: Any, directory: Path) -> int:
+    if tokenizer.model_max_length < NO_LIMIT:
+        return int(tokenizer.model_max_length)
+    config = directory / "config.json"
+    given = json.loads(config.read_text("utf-8")) if config.is_file() else {}
+    positions = given.get("text_config", given).get("max_position_embeddings")
+    return min(MAX_TOKENS, positions) if isinstance(positions, int) else MAX_TOKENS
+
+
+def read_images(directory: Path) -> PretrainedImages:
+    """Raises `DatasetError`: there is no usable image processor."""
+    _refuse_without_preprocessor(directory, "images", "image processor")
+    # The other backend is torchvision.
+    read: Any = AutoImageProcessor.from_pretrained
+    return PretrainedImages(_read(read, directory, "image processor", backend="pil"))
+
+
+def read_sounds(directory: Path) -> PretrainedSounds:
+    """Raises `DatasetError`: there is no usable feature extractor."""
+    _refuse_without_preprocessor(directory, "audio", "feature extractor")
+    extractor = _read(AutoFeatureExtractor.from_pretrained, directory, "feature extractor")
+    if not isinstance(extractor, SequenceFeatureExtractor):
+        raise DatasetError(f"The model's {type(extractor).__name__} extracts nothing from audio.")
+    return PretrainedSounds(extractor)
+
+
+def _refuse_without_preprocessor(directory: Path, what: str, part: str) -> None:
+    if not any((directory / name).is_file() for name in PREPROCESSORS):
+        raise DatasetError(
+            f"The model's directory has no {PREPROCESSORS[0]}, which {what} need: save the {part} "
+            "there with save_pretrained."
+        )
+
+
+def _read(read: Callable[..., Any], directory: Path, part: str, **more: Any) -> Any:
+    try:
+        return read(str(directory), **LOCAL, **more)
+    except Exception as error:
+        # It may list all that there could have been, and names the place where the files lie now.
+        reason = str(error).replace(str(directory), "the model's directory")[:REASON_LENGTH]
+        raise DatasetError(f"The model's {part} cannot be read: {reason}") from error

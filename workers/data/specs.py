@@ -1,0 +1,63 @@
+"""Input columns as they were registered: what is in them, and how it is to be read.
+
+Kinds: `array` (lists of numbers), `image` and `audio` (encoded files; audio may be lists of numbers
+as well), `text`.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field, TypeAdapter
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """One input column: `shape` of a sample, and what its numbers are multiplied by."""
+
+    column: str
+    shape: tuple[int, ...]
+    scale: float | None = None
+    kind: Literal["array"] = "array"
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """Encoded images: binary, or the struct of `bytes` and `path` of Hugging Face datasets."""
+
+    column: str
+    kind: Literal["image"] = "image"
+
+
+@dataclass(frozen=True)
+class TextSpec:
+    column: str
+    kind: Literal["text"] = "text"
+
+
+@dataclass(frozen=True)
+class AudioSpec:
+    """Encoded sounds as with images, or waveforms as lists of numbers.
+
+    `sampling_rate` in Hz is that of the waveforms; an encoded sound tells its own.
+    """
+
+    column: str
+    sampling_rate: int
+    kind: Literal["audio"] = "audio"
+
+
+InputSpec: TypeAlias = ArraySpec | ImageSpec | TextSpec | AudioSpec
+# As a field of a plan: the kind tells which of them it is.
+KindOfInput = Annotated[InputSpec, Field(discriminator="kind")]
+
+_READER: TypeAdapter[InputSpec] = TypeAdapter(KindOfInput)
+
+
+def spec_of(given: dict[str, Any]) -> InputSpec:
+    """From an input as it is stored with its dataset."""
+    return _READER.validate_python(given)
