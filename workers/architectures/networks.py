@@ -14,7 +14,7 @@ from workers.architectures.pooling import frame_mask, pool_positions, pool_token
 from workers.unlearning.inputs import Inputs
 
 IMAGE, TEXT, SOUND = "pixel_values", "input_ids", "input_values"
-MASK = "attention_mask"
+MASK, TYPES = "attention_mask", "token_type_ids"
 
 
 class Network(nn.Module):
@@ -45,6 +45,9 @@ class Network(nn.Module):
             ArchitectureError: the inputs are of another kind than the network takes.
         """
         named = {self.network.main_input_name: inputs} if isinstance(inputs, Tensor) else inputs
+        # These are zeros, and a network without token types has no use for them.
+        left_out = {TYPES} - self._takes
+        named = {name: tensor for name, tensor in named.items() if name not in left_out}
         unknown = sorted(set(named) - self._takes)
         if unknown:
             raise ArchitectureError(

@@ -17,6 +17,8 @@ ROUNDS = 50
 # representation lies; a less sure one says little of which prototype is the nearest.
 CONFIDENCE = 0.75
 HALVINGS = 60
+# Squared distances of points of length one that are rounding and nothing else.
+ALIKE = 1e-6
 
 
 class Prototypes(nn.Module):
@@ -63,8 +65,9 @@ def cluster(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
     centres = points[first]
     while len(centres) < count:
         gaps = squared_distances(points, centres).min(dim=1).values
-        if not bool(gaps.max() > 1e-12):
+        if not bool(gaps.max() > ALIKE):
             return centres
+        gaps = gaps.clamp(min=0)
         chosen = torch.multinomial(gaps.double(), 1, generator=generator)
         centres = torch.cat([centres, points[chosen]])
     nearest = torch.full((len(points),), -1)

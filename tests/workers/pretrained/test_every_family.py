@@ -1,0 +1,70 @@
+"""Each family is registered, unlearned, audited, published, and loads as its parent did."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional
+
+from tests.workers.pretrained.parents import FORGET, Parent, Runs
+
+
+def test_it_is_registered_unlearned_and_loads_as_its_parent_did(
+    parent: Parent, runs: Runs, tmp_path: Path
+) -> None:
+    first = runs.validated(parent.validation(tmp_path / "first"))
+    second = runs.unlearned(parent, first, tmp_path / "second")
+
+    check_what_is_told(parent, tmp_path / "first", tmp_path / "second")
+    assert second.passed, second.reasons
+    assert second.audit["level"] in ("utility", "membership")
+    check_files(parent, tmp_path / "second")
+    published = parent.family.auto.from_pretrained(tmp_path / "second")
+    assert type(published) is type(parent.network)
+    check_that_it_changed_little_elsewhere(parent, published)
+
+
+def check_what_is_told(parent: Parent, first: Path, second: Path) -> None:
+    told = json.loads((first / "unlearning.json").read_text(encoding="utf-8"))
+    assert told["architecture"]["kind"] == "transformers"
+    assert told["architecture"]["class"] == type(parent.network).__name__
+    assert told["representation"]["width"] == parent.family.width
+    assert told["classes"] == parent.family.logits
+    later = json.loads((second / "unlearning.json").read_text(encoding="utf-8"))
+    if parent.family.logits is None:
+        assert later["architecture"]["prototypes"] == 16
+    assert later["forgotten"]["count"] == len(FORGET)
+
+
+def check_files(parent: Parent, published: Path) -> None:
+    """The same files, and tensors of the same names, shapes and types; nothing of a prototype."""
+    ours = {"README.md", "unlearning.json", "manifest.json"}
+    there = {path.name for path in published.iterdir()}
+    assert there == {path.name for path in parent.directory.iterdir()} | ours
+    before = load_file(parent.directory / "model.safetensors")
+    after = load_file(published / "model.safetensors")
+    assert describe(before) == describe(after)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def describe(tensors: dict[str, Tensor]) -> dict[str, Any]:
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+
+
+def check_that_it_changed_little_elsewhere(parent: Parent, published: Any) -> None:
+    """Measured on held-out samples, which no run trains on."""
+    with torch.no_grad():
+        before, after = (network(**parent.held_out) for network in (parent.network, published))
+    if parent.family.logits is not None:
+        alike = (before.logits.argmax(1) == after.logits.argmax(1)).double().mean()
+        assert alike > 0.8
+        return
+    for name in before:
+        if name.endswith("_embeds"):
+            assert functional.cosine_similarity(before[name], after[name]).mean() > 0.95
+    if "last_hidden_state" in before:
+        states = before.last_hidden_state.mean(1), after.last_hidden_state.mean(1)
+        assert functional.cosine_similarity(*states).mean() > 0.95
