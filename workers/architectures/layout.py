@@ -105,7 +105,8 @@ def _refuse_other_uses(
             f"{name} is no classifier and no encoder: what can be unlearned ends in "
             f"{', '.join((*CLASSIFIERS, *ENCODERS))}."
         )
-    if network.can_generate() or (not classifies and config.is_encoder_decoder):
+    decodes = config.is_encoder_decoder and not classifies and "Encoder" not in name
+    if network.can_generate() or decodes:
         raise ArchitectureError(f"{name} generates: only classifiers and encoders are unlearned.")
     if classifies and config.problem_type == "multi_label_classification":
         raise ArchitectureError(f"{name} gives a sample several labels, and not one decision.")

@@ -10,6 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from tests.workers.pretrained.parents import FORGET, Parent, Runs
+from tests.workers.pretrained.training import part
+from workers.architectures.pretrained import Pretrained
+from workers.runner.readback import answers
+from workers.unlearning.tap import find_tap
 
 
 def test_it_is_registered_unlearned_and_loads_as_its_parent_did(
@@ -68,3 +72,48 @@ def check_that_it_changed_little_elsewhere(parent: Parent, published: Any) -> No
     if "last_hidden_state" in before:
         states = before.last_hidden_state.mean(1), after.last_hidden_state.mean(1)
         assert functional.cosine_similarity(*states).mean() > 0.95
+
+
+def test_padding_changes_no_representation(parent: Parent) -> None:
+    """Each of a few samples alone and without padding is seen as it is within a padded batch."""
+    model = Pretrained(parent.directory).load(parent.directory)
+    batch = part(parent.trained, torch.arange(6))
+    tap = find_tap(model, batch)
+    together, _ = answers(model, tap, batch)
+
+    for row in range(6):
+        alone, _ = answers(model, tap, trimmed(part(batch, torch.tensor([row]))))
+        torch.testing.assert_close(alone[0], together[row], rtol=1e-3, atol=1e-4)
+
+
+def trimmed(single: dict[str, Tensor]) -> dict[str, Tensor]:
+    """One sample without what pads it."""
+    if "attention_mask" not in single:
+        return single
+    length = int(single["attention_mask"].sum())
+    padded = single["attention_mask"].shape[1]
+    return {
+        name: tensor[:, :length] if tensor.shape[1:2] == (padded,) and tensor.ndim == 2 else tensor
+        for name, tensor in single.items()
+    }
+
+
+def test_the_representation_is_what_the_head_reads(parent: Parent) -> None:
+    """For a classifier, its own last layer on top gives the logits; for CLIP, both towers."""
+    model = Pretrained(parent.directory).load(parent.directory)
+    batch = part(parent.trained, torch.arange(4))
+    tap = find_tap(model, batch)
+    representation, logits = answers(model, tap, batch)
+
+    assert representation.shape == (4, parent.family.width)
+    if parent.family.logits is None:
+        assert tap.module == "embedding"
+        torch.testing.assert_close(logits, representation)
+    else:
+        head = model.get_submodule(tap.module)
+        torch.testing.assert_close(head(representation), logits)
+    with torch.no_grad():
+        answer = parent.network(**batch)
+    if "text_embeds" in answer:
+        towers = torch.cat([answer.image_embeds, answer.text_embeds], dim=1)
+        torch.testing.assert_close(representation, towers)
