@@ -8,13 +8,33 @@ HONESTY = (
 )
 
 
-def of_import(model: str, tv: int) -> str:
+LIBRARIES = {"module": "unlearnd", "transformers": "transformers"}
+
+
+def of_import(model: str, tv: int, inputs: list[dict[str, Any]], kind: str) -> str:
     """The card of version 1, which is the model as it was registered."""
     return (
-        f"---\nlibrary_name: unlearnd\ntags:\n- unlearnd\n---\n\n# {model}, version 1\n\n"
+        f"---\nlibrary_name: {LIBRARIES[kind]}\ntags:\n- unlearnd\n---\n\n# {model}, version 1\n\n"
         "The model as it was registered. Nothing was unlearned from it here; its training obeyed "
-        f"the deletions up to tombstone clock {tv}.\n"
+        f"the deletions up to tombstone clock {tv}.\n\n{inputs_of(inputs)}\n"
     )
+
+
+def inputs_of(inputs: list[dict[str, Any]]) -> str:
+    """What a model is given of a sample, as its dataset was registered."""
+    columns = [f"the column `{given['column']}` ({form_of(given)})" for given in inputs]
+    return f"It is given {' and '.join(columns)} of a sample."
+
+
+def form_of(given: dict[str, Any]) -> str:
+    match given["kind"]:
+        case "array":
+            shape = " x ".join(str(size) for size in given["shape"])
+            scale = "" if given["scale"] is None else f", times {given['scale']:g}"
+            return f"array of {shape}{scale}"
+        case "audio":
+            return f"audio, waveforms at {given['sampling_rate']} Hz"
+    return str(given["kind"])
 
 
 def of_version(provenance: dict[str, Any]) -> str:
@@ -24,7 +44,7 @@ def of_version(provenance: dict[str, Any]) -> str:
         "---",
         f"base_model: {provenance['model']}@{parent['digest']}",
         "base_model_relation: finetune",
-        "library_name: unlearnd",
+        f"library_name: {LIBRARIES[provenance['architecture']['kind']]}",
         "tags:",
         "- unlearnd",
         "- machine-unlearning",
@@ -41,7 +61,9 @@ def of_version(provenance: dict[str, Any]) -> str:
     )
     title = f"# {provenance['model']}, unlearned up to tombstone clock {provenance['tv']}"
     level = f"Audit level: **{audit['level']}**. {audit['statement']} {HONESTY}"
-    return "\n\n".join(["\n".join(front), title, origin, level, table(audit), pointers]) + "\n"
+    given = inputs_of(provenance["inputs"])
+    parts = ["\n".join(front), title, origin, given, level, table(audit), pointers]
+    return "\n\n".join(parts) + "\n"
 
 
 def table(audit: dict[str, Any]) -> str:

@@ -73,7 +73,7 @@ class Pretrained:
         carrier = self._read(parent)
         # The parent's own way of reading names is the only one that can be reversed.
         carrier.load_state_dict(model.network.state_dict())
-        with TemporaryDirectory(dir=target.parent) as scratch:
+        with TemporaryDirectory(dir=target) as scratch:
             carrier.save_pretrained(scratch, max_shard_size="1TB")
             written = load_file(Path(scratch) / WEIGHTS)
         write_weights(constants(parent) | carrier.state_dict() | written, parent, target)

@@ -72,7 +72,7 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
     except URL_AT_FAULT as error:
         raise DatasetError(fault(uri, error)) from error
     try:
-        with location as raw, pq.ParquetFile(raw, buffer_size=BUFFER) as file:
+        with location as raw, pq.ParquetFile(raw, buffer_size=BUFFER, pre_buffer=False) as file:
             yield file
     except PermissionError as error:
         raise DatasetError(fault(uri, error)) from error

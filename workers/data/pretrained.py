@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,20 +30,34 @@ REASON_LENGTH = 300
 class PretrainedImages:
     processor: Any
 
-    def batch(self, images: list[Image.Image], where: Where) -> Named:  # noqa: ARG002
+    def batch(self, images: Iterable[Image.Image], where: Where) -> Named:
         """Images in RGB -> `pixel_values` (b, c, h, w) float32.
 
         Raises:
-            DatasetError: the processor leaves them in different sizes.
+            DatasetError: the processor leaves them in different sizes, or fails on one.
         """
+        made: list[torch.Tensor] = []
+        for number, image in enumerate(images):
+            made.append(self._pixels(image, where(number)))
+            if made[-1].shape != made[0].shape:
+                raise DatasetError(
+                    f"{where(number)}: its image is {list(made[-1].shape[1:])} behind the model's "
+                    f"image processor, and another is {list(made[0].shape[1:])}: have it resize or "
+                    "crop all images to one size, in preprocessor_config.json."
+                )
+        return {"pixel_values": torch.cat(made).float()}
+
+    def _pixels(self, image: Image.Image, place: str) -> torch.Tensor:
         try:
-            made = self.processor(images=images, return_tensors="pt")["pixel_values"]
+            pixels: torch.Tensor = self.processor(images=[image], return_tensors="pt")[
+                "pixel_values"
+            ]
         except ValueError as error:
             raise DatasetError(
-                "The model's image processor cannot make one tensor of a batch: have it resize or "
-                "crop all images to one size, in preprocessor_config.json."
+                f"{place}: the model's image processor fails on its image of {image.width} x "
+                f"{image.height} pixels."
             ) from error
-        return {"pixel_values": made.float()}
+        return pixels
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """Inputs of a network from a factory, which brings no processors."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 
@@ -17,22 +19,23 @@ class RawImages:
 
     name: str
 
-    def batch(self, images: list[Image.Image], where: Where) -> Named:
+    def batch(self, images: Iterable[Image.Image], where: Where) -> Named:
         """Images in RGB -> (b, 3, h, w) float32.
 
         Raises:
             DatasetError: they are not all of one size.
         """
-        size = images[0].size
+        pixels: list[npt.NDArray[np.uint8]] = []
         for number, image in enumerate(images):
-            if image.size != size:
+            pixels.append(np.asarray(image))
+            (height, width, _), (high, wide, _) = pixels[0].shape, pixels[-1].shape
+            if (high, wide) != (height, width):
                 raise DatasetError(
-                    f"{where(number)} holds an image of {image.width} x {image.height} pixels, and "
-                    f"another has {size[0]} x {size[1]}: a network from a factory takes images of "
-                    "one size."
+                    f"{where(number)} holds an image of {wide} x {high} pixels, and another has "
+                    f"{width} x {height}: a network from a factory takes images of one size."
                 )
-        pixels = torch.from_numpy(np.stack([np.asarray(image) for image in images]))
-        return {self.name: pixels.permute(0, 3, 1, 2).contiguous().float().div_(255)}
+        stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
+        return {self.name: stacked.contiguous().float().div_(255)}
 
 
 @dataclass(frozen=True)

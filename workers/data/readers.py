@@ -1,5 +1,6 @@
 """From a column of each kind to what is kept on scratch space, and from there to tensors."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -19,8 +20,8 @@ Rows = list[npt.NDArray[Any]]
 
 
 class Images(Protocol):
-    def batch(self, images: list[Image.Image], where: Where) -> Named:
-        """Images in RGB -> tensors of b images by name."""
+    def batch(self, images: Iterable[Image.Image], where: Where) -> Named:
+        """Images in RGB -> tensors of b images by name. One image is in memory at a time."""
         ...
 
 
@@ -94,8 +95,7 @@ class ImageReader:
     def batch(self, values: Rows, longest: int, where: Where) -> Named:  # noqa: ARG002
         encoded = (value.tobytes() for value in values)
         what = f"image in {self.spec.column}"
-        images = list(decoding.each(encoded, decoding.to_image, what, where))
-        return self.images.batch(images, where)
+        return self.images.batch(decoding.each(encoded, decoding.to_image, what, where), where)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """One unlearning run: plan, data, method, evaluation, artifact."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,7 @@ def write(
             "parameters": dict(unlearned.parameters),
             "summary": dict(unlearned.summary),
         },
+        "inputs": [asdict(spec) for spec in plan.data.inputs],
         "seed": plan.seed,
         **facts,
         "code": {"unlearnd": package_version("unlearnd")},

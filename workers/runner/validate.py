@@ -53,7 +53,12 @@ def validate(
     if not (plan.staging / CONFIG).exists():
         write_json(plan.staging / CONFIG, {"architecture": plan.architecture.model_dump()})
     card = source / CARD
-    text = card.read_text("utf-8") if card.is_file() else model_card.of_import(plan.model, plan.tv)
+    inputs_read = [asdict(spec) for spec in plan.data.inputs]
+    text = (
+        card.read_text("utf-8")
+        if card.is_file()
+        else model_card.of_import(plan.model, plan.tv, inputs_read, plan.architecture.kind)
+    )
     (plan.staging / CARD).write_text(text, encoding="utf-8")
     provenance = {
         "model": plan.model,
@@ -66,7 +71,7 @@ def validate(
             "width": representation.shape[1],
         },
         "classes": logits.shape[1] if blueprint.decides else None,
-        "inputs": [asdict(spec) for spec in plan.data.inputs],
+        "inputs": inputs_read,
     }
     write_json(plan.staging / PROVENANCE, provenance)
     return Validated(written=seal(plan.staging))

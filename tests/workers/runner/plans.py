@@ -8,7 +8,7 @@ from typing import Any
 from service.core.settings import Settings
 from workers import supervision
 from workers.data.index import read_holdout, read_ids
-from workers.data.specs import ArraySpec
+from workers.data.specs import ArraySpec, InputSpec
 from workers.keeper import Heartbeat, Keeper
 from workers.plan import DataFile, DataPlan, Outcome, Plan, Refused
 from workers.progress import RunProgress
@@ -24,18 +24,20 @@ QUICK: dict[str, Any] = {
 
 
 def data_plan(described: dict[str, Any]) -> DataPlan:
-    """The plan of a dataset that is indexed here and now."""
+    """The plan of a dataset of arrays that is indexed here and now."""
     spec = ArraySpec("pixels", tuple(described["shape"]), described["scale"])
+    return indexed(described["train"], described["holdout"], [spec])
+
+
+def indexed(uri: str, holdout_uri: str, inputs: list[InputSpec]) -> DataPlan:
     files: list[dict[str, Any]] = []
-    for _ in read_ids(described["train"], "sample_id", [spec], 255, files.append):
+    for _ in read_ids(uri, "sample_id", inputs, 255, files.append):
         pass
     return DataPlan(
         files=[DataFile.model_validate(file) for file in files],
-        holdout_files=[
-            DataFile.model_validate(file) for file in read_holdout(described["holdout"], [spec])
-        ],
+        holdout_files=[DataFile.model_validate(file) for file in read_holdout(holdout_uri, inputs)],
         id_column="sample_id",
-        inputs=[spec],
+        inputs=inputs,
     )
 
 
