@@ -61,13 +61,16 @@ def of_version(provenance: dict[str, Any]) -> str:
     )
     title = f"# {provenance['model']}, unlearned up to tombstone clock {provenance['tv']}"
     level = f"Audit level: **{audit['level']}**. {audit['statement']} {HONESTY}"
-    given = inputs_of(provenance["inputs"])
-    parts = ["\n".join(front), title, origin, given, level, table(audit), pointers]
+    given, kept = inputs_of(provenance["inputs"]), provenance["representation"].get("kept")
+    parts = ["\n".join(front), title, origin, given, level, table(audit, kept), pointers]
     return "\n\n".join(parts) + "\n"
 
 
-def table(audit: dict[str, Any]) -> str:
-    """What the audit measured, as Markdown. An AUC of 0.5 tells members from others by chance."""
+def table(audit: dict[str, Any], kept: dict[str, float | None] | None = None) -> str:
+    """What the audit measured, as Markdown. An AUC of 0.5 tells members from others by chance.
+
+    `kept` is what was measured of an encoder's representations.
+    """
     rows = ["| measured | parent | this version |", "| --- | --- | --- |"]
     for name, attack in (audit["membership"] or {}).items():
         before, after = interval(attack["before"]), interval(attack["after"])
@@ -84,6 +87,11 @@ def table(audit: dict[str, Any]) -> str:
             title = f"{name}, {measured['samples']} of {measured['size']} samples"
             rows.append(f"| agreement with the parent: {title} | 1 | {measured['agreement']:.4f} |")
             rows.append(f"| KL from the parent: {title} | 0 | {measured['kl']:.4g} |")
+    for name, cosine in (kept or {}).items():
+        if cosine is not None:
+            rows.append(
+                f"| mean cosine with the parent's representation: {name} | 1 | {cosine:.4f} |"
+            )
     for what, reason in sorted(audit["not_measured"].items()):
         rows.append(f"| {what} | not measured | {reason} |")
     return "\n".join(rows)

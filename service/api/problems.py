@@ -1,6 +1,5 @@
 """Refusals as `application/problem+json` (RFC 9457). Only this module knows their HTTP numbers."""
 
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -22,9 +21,6 @@ RETRY_AFTER_SECONDS = 5
 # session. (The whole class 57P is about servers that stop, or are not up yet.)
 FAILOVER = ("25006", "25P03", "57P")
 UNKNOWN_FIELD = "(unknown)"
-# The field by which one of several forms is chosen, and what pydantic says where it cannot be.
-KIND = "kind"
-KIND_ERRORS = ("union_tag_invalid", "union_tag_not_found")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 log = structlog.get_logger(__name__)
@@ -143,37 +139,13 @@ def refuse(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def field_of(found: dict[str, Any], body: Any) -> str:
-    place = without_kinds(found["loc"][1:], body)
-    if found["type"] in KIND_ERRORS:
-        place.append(KIND)
-    elif found["type"] == "json_invalid":
+def field_of(found: dict[str, Any]) -> str:
+    place = list(found["loc"][1:])
+    if found["type"] == "json_invalid":
         place = []  # Where JSON itself is broken, the place is a count of characters and no field.
     elif found["type"] == "extra_forbidden":
         place[-1:] = [UNKNOWN_FIELD]  # The caller chose this name: it may be an ID.
     return ".".join(str(part) for part in place) or str(found["loc"][0])
-
-
-def without_kinds(place: Sequence[int | str], body: Any) -> list[int | str]:
-    """Where something is in the body. Pydantic puts in the kinds that it chose on the way there."""
-    kept: list[int | str] = []
-    for part in place:
-        if isinstance(body, dict) and part not in body and part == body.get(KIND):
-            continue
-        kept.append(part)
-        if isinstance(body, dict):
-            body = body.get(part)
-        else:
-            inside = isinstance(body, list) and isinstance(part, int) and part < len(body)
-            body = body[part] if inside else None
-    return kept
-
-
-def message_of(found: dict[str, Any]) -> str:
-    """Pydantic's sentence, unless it repeats what was given."""
-    if found["type"] == "union_tag_invalid":
-        return f"Input should be one of {found['ctx']['expected_tags']}"
-    return "Field required" if found["type"] in KIND_ERRORS else str(found["msg"])
 
 
 def refuse_body(request: Request, error: Exception) -> JSONResponse:
@@ -181,8 +153,8 @@ def refuse_body(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     errors = [
         FieldError(
-            field=field_of(found, error.body),
-            message=message_of(found),
+            field=field_of(found),
+            message=found["msg"],
         )
         for found in error.errors()
     ]

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field
 
-from service.api.schemas import URI, Body, JSONObject, Name, Resource, ShortText
+from service.api.schemas import URI, Body, JSONObject, Name, Resource, ShortText, by_kind
 from service.core.policy import Policy
 from service.core.tables import ModelState, VersionState
 
@@ -25,7 +25,11 @@ class TransformersArchitecture(Body):
     kind: Literal["transformers"]
 
 
-Architecture = Annotated[ModuleArchitecture | TransformersArchitecture, Field(discriminator="kind")]
+Architecture = Annotated[
+    ModuleArchitecture | TransformersArchitecture,
+    Field(discriminator="kind"),
+    by_kind(module=ModuleArchitecture, transformers=TransformersArchitecture),
+]
 
 
 class Representation(Body):

@@ -27,6 +27,7 @@ from workers.evaluation.audit import AuditReport, audit
 from workers.evaluation.gate import Verdict, decide
 from workers.plan import FORGOTTEN, ProgressLine, UnlearnPlan
 from workers.plan import Unlearned as UnlearnedOutcome
+from workers.runner.closeness import complaints, measure_kept
 from workers.runner.loading import Sets, kinds_of, load_sets
 from workers.runner.readback import write_and_read_back
 from workers.seeding import seed_everything
@@ -82,10 +83,21 @@ def unlearn(plan: UnlearnPlan, work_dir: Path, settings: Settings, tell: Tell) -
         done=lambda fraction: tell(ProgressLine(phase="auditing", fraction=fraction)),
     )
     verdict = decide(report, plan.min_agreement)
+    representation: dict[str, Any] = {
+        "asked": plan.module,
+        "module": tap.module,
+        "side": tap.side,
+    }
+    if not blueprint.decides:
+        kept = measure_kept(parent, candidate, tap, sets, device, plan.seed)
+        representation["kept"] = asdict(kept)
+        count = len(sets.forgotten), len(sets.remaining)
+        reasons = (*verdict.reasons, *complaints(kept, plan.min_agreement, *count))
+        verdict = Verdict(not reasons, reasons)
     tell(ProgressLine(phase="publishing", fraction=0))
     facts = {
         "architecture": plan.architecture.model_dump() | blueprint.facts(),
-        "representation": {"asked": plan.module, "module": tap.module, "side": tap.side},
+        "representation": representation,
         "device": describe(device) | {"threads": threads},
     }
     return write(plan, unlearned, report, verdict, facts)
@@ -115,6 +127,7 @@ def apply_method(
         seed=plan.seed,
         min_agreement=plan.min_agreement,
         parameters=plan.parameters,
+        encodes=not blueprint.decides,
     )
     return get_method(plan.method).unlearn(problem, report)
 

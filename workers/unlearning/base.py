@@ -51,6 +51,8 @@ class Problem:
     torch's global random state, for the caller to seed.
     `min_agreement` (0 to 1) is the smallest share of remaining samples on which the unlearned
     model must predict what its parent predicts. `parameters` are the method's own knobs.
+    `encodes` says that the representation is what the network is used for, and that its logits are
+    those of prototypes.
     """
 
     model: nn.Module
@@ -63,6 +65,7 @@ class Problem:
     seed: int
     min_agreement: float
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    encodes: bool = False
 
 
 @dataclass(frozen=True)
