@@ -17,7 +17,7 @@ from tests.workers.data.media import pngs, structs, write
 from workers.data.copying import copy_ragged, copy_to_disk
 from workers.data.errors import DatasetError
 from workers.data.parquet import FileRef
-from workers.data.ragged import Ragged, write_ragged
+from workers.data.ragged import Ragged, allocate, write_ragged
 from workers.data.specs import ArraySpec, ImageSpec
 
 SPEC = ImageSpec("image")
@@ -148,3 +148,9 @@ def test_a_disk_that_is_full_is_an_error_and_no_crash(tmp_path: Path) -> None:
     many = ([np.zeros(0, np.uint8)] for _ in range(10_000))
     with no_file_over(50_000), pytest.raises(OSError, match="too large"):
         write_ragged(tmp_path / "rows.bin", np.uint8, 10_000, many)
+
+
+def test_the_space_of_an_array_is_taken_before_it_is_written(tmp_path: Path) -> None:
+    allocate(tmp_path / "array.npy", np.uint8, (1_000_000,))
+
+    assert (tmp_path / "array.npy").stat().st_blocks * 512 >= 1_000_000
