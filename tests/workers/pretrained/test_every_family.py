@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
@@ -120,3 +121,26 @@ def test_the_representation_is_what_the_head_reads(parent: Parent) -> None:
     if "text_embeds" in answer:
         towers = torch.cat([answer.image_embeds, answer.text_embeds], dim=1)
         torch.testing.assert_close(representation, towers)
+
+
+FRESH = {"passes": 1.0, "max_passes": 1.0, "min_steps": 120}
+
+
+@pytest.mark.parametrize(
+    ("parent", "change"),
+    [("resnet", {"method": "distil", "parameters": FRESH}), ("clip", {})],
+    indirect=["parent"],
+)
+def test_the_same_problem_gives_the_same_bytes(
+    parent: Parent, change: dict[str, Any], runs: Runs, tmp_path: Path
+) -> None:
+    """Fresh weights are drawn alike, and so are prototypes; training depends on no other chance."""
+    first = runs.validated(parent.validation(tmp_path / "first"))
+
+    digests = []
+    for number in range(2):
+        torch.manual_seed(number)
+        again = runs.unlearned(parent, first, tmp_path / f"again-{number}", **change)
+        digests.append(again.written.digest)
+
+    assert digests[0] == digests[1]
