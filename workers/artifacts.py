@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,20 +77,29 @@ def take_over(source: Path, target: Path) -> None:
             shutil.copyfile(path, target / name)
 
 
-def write_weights(model: nn.Module, parent: Path, target: Path) -> None:
-    """Write the network's tensors under the parent's names, types and header.
+def write_weights(state: Mapping[str, Tensor], parent: Path, target: Path) -> None:
+    """Write tensors under the parent's names, types and header.
 
     Raises:
-        ArtifactError: a tensor is not finite, or what is read back is not what was written.
+        ArtifactError: a tensor is missing, has another shape or is not finite, or what is read
+            back is not what was written.
     """
     with safe_open(parent / WEIGHTS, framework="pt") as file:
         metadata = file.metadata()
-        kinds = {name: file.get_tensor(name).dtype for name in file.keys()}  # noqa: SIM118
-    state = model.state_dict()
+        wanted = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    missing = sorted(wanted.keys() - state.keys())
+    if missing:
+        raise ArtifactError(f"The network cannot be written: it has no {missing[:5]}.")
     tensors: dict[str, Tensor] = {
-        name: state[name].detach().to("cpu", kind).contiguous() for name, kind in kinds.items()
+        name: state[name].detach().to("cpu", its.dtype, copy=True).contiguous()
+        for name, its in wanted.items()
     }
     for name, tensor in tensors.items():
+        if tensor.shape != wanted[name].shape:
+            raise ArtifactError(
+                f"{name} has shape {list(tensor.shape)}; the parent's has "
+                f"{list(wanted[name].shape)}."
+            )
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise ArtifactError(f"{name} is not finite after unlearning.")
     save_file(tensors, target / WEIGHTS, metadata=metadata)

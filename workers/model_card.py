@@ -8,10 +8,13 @@ HONESTY = (
 )
 
 
-def of_import(model: str, tv: int, inputs: list[dict[str, Any]]) -> str:
+LIBRARIES = {"module": "unlearnd", "transformers": "transformers"}
+
+
+def of_import(model: str, tv: int, inputs: list[dict[str, Any]], kind: str) -> str:
     """The card of version 1, which is the model as it was registered."""
     return (
-        f"---\nlibrary_name: unlearnd\ntags:\n- unlearnd\n---\n\n# {model}, version 1\n\n"
+        f"---\nlibrary_name: {LIBRARIES[kind]}\ntags:\n- unlearnd\n---\n\n# {model}, version 1\n\n"
         "The model as it was registered. Nothing was unlearned from it here; its training obeyed "
         f"the deletions up to tombstone clock {tv}.\n\n{inputs_of(inputs)}\n"
     )
@@ -41,7 +44,7 @@ def of_version(provenance: dict[str, Any]) -> str:
         "---",
         f"base_model: {provenance['model']}@{parent['digest']}",
         "base_model_relation: finetune",
-        "library_name: unlearnd",
+        f"library_name: {LIBRARIES[provenance['architecture']['kind']]}",
         "tags:",
         "- unlearnd",
         "- machine-unlearning",
@@ -58,13 +61,16 @@ def of_version(provenance: dict[str, Any]) -> str:
     )
     title = f"# {provenance['model']}, unlearned up to tombstone clock {provenance['tv']}"
     level = f"Audit level: **{audit['level']}**. {audit['statement']} {HONESTY}"
-    given = inputs_of(provenance["inputs"])
-    parts = ["\n".join(front), title, origin, given, level, table(audit), pointers]
+    given, kept = inputs_of(provenance["inputs"]), provenance["representation"].get("kept")
+    parts = ["\n".join(front), title, origin, given, level, table(audit, kept), pointers]
     return "\n\n".join(parts) + "\n"
 
 
-def table(audit: dict[str, Any]) -> str:
-    """What the audit measured, as Markdown. An AUC of 0.5 tells members from others by chance."""
+def table(audit: dict[str, Any], kept: dict[str, float | None] | None = None) -> str:
+    """What the audit measured, as Markdown. An AUC of 0.5 tells members from others by chance.
+
+    `kept` is what was measured of an encoder's representations.
+    """
     rows = ["| measured | parent | this version |", "| --- | --- | --- |"]
     for name, attack in (audit["membership"] or {}).items():
         before, after = interval(attack["before"]), interval(attack["after"])
@@ -82,6 +88,11 @@ def table(audit: dict[str, Any]) -> str:
             title = f"{name}, {measured['samples']} of {measured['size']} samples"
             rows.append(f"| agreement with the parent: {title} | 1 | {measured['agreement']:.4f} |")
             rows.append(f"| KL from the parent: {title} | 0 | {measured['kl']:.4g} |")
+    for name, cosine in (kept or {}).items():
+        if cosine is not None:
+            rows.append(
+                f"| mean cosine with the parent's representation: {name} | 1 | {cosine:.4f} |"
+            )
     for what, reason in sorted(audit["not_measured"].items()):
         rows.append(f"| {what} | not measured | {reason} |")
     return "\n".join(rows)

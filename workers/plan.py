@@ -35,9 +35,20 @@ class DataPlan(Frozen):
 
 
 class Architecture(Frozen):
+    """A network that a factory makes."""
+
     kind: Literal["module"]
     factory: str
     kwargs: dict[str, Any]
+
+
+class PretrainedArchitecture(Frozen):
+    """A network in the Hugging Face layout: `config.json` beside the weights says which."""
+
+    kind: Literal["transformers"]
+
+
+AnyArchitecture = Annotated[Architecture | PretrainedArchitecture, Field(discriminator="kind")]
 
 
 class Lineage(Frozen):
@@ -63,7 +74,7 @@ class ValidatePlan(Frozen):
     kind: Literal["validate"] = "validate"
     model: str
     source_uri: str
-    architecture: Architecture
+    architecture: AnyArchitecture
     module: str
     method: str
     parameters: dict[str, Any]
@@ -83,7 +94,7 @@ class UnlearnPlan(Frozen):
     kind: Literal["unlearn"] = "unlearn"
     lineage: Lineage
     parent: Path
-    architecture: Architecture
+    architecture: AnyArchitecture
     module: str
     method: str
     parameters: dict[str, Any]

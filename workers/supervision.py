@@ -46,8 +46,9 @@ def run(plan: Plan, work_dir: Path, settings: Settings, lease: Keeper) -> Outcom
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         text=True,
-        # Threads that wait for each other must not burn the cores that the others need.
-        env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
+        # Threads that wait for each other must not burn the cores that the others need. Models are
+        # read from where they were registered, and nothing is fetched from a hub.
+        env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "HF_HUB_OFFLINE": "1"},
     )
     try:
         Watch(process, settings, lease).until_it_ends()

@@ -3,7 +3,7 @@
 import json
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +12,9 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    create_model,
 )
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -30,6 +33,28 @@ class Resource(BaseModel):
     """What a caller gets."""
 
     model_config = ConfigDict(from_attributes=True)
+
+
+class OfSomeKind(BaseModel):
+    """The one field that says which form the others have."""
+
+    kind: str
+
+
+def by_kind(**forms: type[Body]) -> WrapValidator:
+    """Read a body as the form of its `kind`, for a union of these forms.
+
+    A tagged union would put the tag into the names of fields, and an unknown one into the answer.
+    """
+    one_of: Any = (Literal[tuple(forms)], ...)
+    of_known_kind = create_model("OfKnownKind", __base__=OfSomeKind, kind=one_of)
+
+    def read(given: Any, _: ValidatorFunctionWrapHandler) -> Body:
+        if isinstance(given, Body):
+            return given
+        return forms[of_known_kind.model_validate(given).kind].model_validate(given)
+
+    return WrapValidator(read)
 
 
 def storable(text: str) -> str:

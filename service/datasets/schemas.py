@@ -2,19 +2,16 @@
 
 from collections import Counter
 from math import prod
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AwareDatetime,
-    BaseModel,
     Field,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
     field_validator,
     model_validator,
 )
 
-from service.api.schemas import URI, Body, Name, Resource, ShortText
+from service.api.schemas import URI, Body, Name, Resource, ShortText, by_kind
 from service.core.tables import DatasetState
 
 
@@ -66,29 +63,10 @@ class AudioInput(Body):
     )
 
 
-class OfSomeKind(BaseModel):
-    kind: Literal["array", "image", "text", "audio"]
-
-
-FORMS: dict[str, type[Body]] = {
-    "array": ArrayInput,
-    "image": ImageInput,
-    "text": TextInput,
-    "audio": AudioInput,
-}
-
-
-def of_its_kind(given: Any, _: ValidatorFunctionWrapHandler) -> Body:
-    # A tagged union would put the tag into the names of fields, and an unknown one into the answer.
-    if isinstance(given, Body):
-        return given
-    return FORMS[OfSomeKind.model_validate(given).kind].model_validate(given)
-
-
 Input = Annotated[
     ArrayInput | ImageInput | TextInput | AudioInput,
     Field(discriminator="kind"),
-    WrapValidator(of_its_kind),
+    by_kind(array=ArrayInput, image=ImageInput, text=TextInput, audio=AudioInput),
 ]
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field
 
-from service.api.schemas import URI, Body, JSONObject, Name, Resource, ShortText
+from service.api.schemas import URI, Body, JSONObject, Name, Resource, ShortText, by_kind
 from service.core.policy import Policy
 from service.core.tables import ModelState, VersionState
 
@@ -19,11 +19,25 @@ class ModuleArchitecture(Body):
     kwargs: JSONObject = Field(default_factory=dict)
 
 
+class TransformersArchitecture(Body):
+    """The class of `transformers` that `config.json` names. No remote code runs."""
+
+    kind: Literal["transformers"]
+
+
+Architecture = Annotated[
+    ModuleArchitecture | TransformersArchitecture,
+    Field(discriminator="kind"),
+    by_kind(module=ModuleArchitecture, transformers=TransformersArchitecture),
+]
+
+
 class Representation(Body):
     module: ShortText = Field(
         default="auto",
         description="The submodule whose output is the representation. `auto`: what the model "
-        "says of itself, else the input of its last linear layer.",
+        "says of itself, else the input of its last linear layer, or the pooled output of an "
+        "encoder that has no head.",
     )
 
 
@@ -31,10 +45,11 @@ class ModelCreate(Body):
     name: Name
     dataset: Name
     source_uri: URI = Field(
-        description="A directory with `model.safetensors`.",
+        description="A directory with `model.safetensors`; in the Hugging Face layout with "
+        "`config.json` and what prepares inputs, too.",
         examples=["file:///models/fashion-cnn"],
     )
-    architecture: ModuleArchitecture
+    architecture: Architecture
     representation: Representation = Representation()
     method: ShortText = Field(default="auto", description="`auto` or the name of a method.")
     method_parameters: JSONObject = Field(
@@ -52,7 +67,7 @@ class ModelRead(Resource):
     state: ModelState
     reason: str | None = Field(description="Why the model is invalid.")
     source_uri: str
-    architecture: ModuleArchitecture
+    architecture: Architecture
     representation: Representation
     method: str
     method_parameters: dict[str, Any]

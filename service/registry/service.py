@@ -10,7 +10,7 @@ from service.core.settings import Settings
 from service.core.tables import Alias, Model, ModelState, ModelVersion
 from service.datasets import service as datasets
 from service.registry import queries
-from service.registry.schemas import ModelCreate
+from service.registry.schemas import ModelCreate, ModuleArchitecture
 
 
 class ModelNotFoundError(NotFoundError):
@@ -57,10 +57,13 @@ def register(session: Session, settings: Settings, order: ModelCreate) -> Model:
         ClockAheadError: it claims to obey deletions that were never asked for.
     """
     dataset = datasets.find_ready(session, order.dataset)
-    if not settings.allows_factory(order.architecture.factory):
+    architecture = order.architecture
+    if isinstance(architecture, ModuleArchitecture) and not settings.allows_factory(
+        architecture.factory
+    ):
         raise FactoryNotAllowedError(
-            f"Add a prefix of {order.architecture.factory} to UNLEARND_MODULE_FACTORIES.",
-            factory=order.architecture.factory,
+            f"Add a prefix of {architecture.factory} to UNLEARND_MODULE_FACTORIES.",
+            factory=architecture.factory,
         )
     if order.tv > dataset.tv:
         raise ClockAheadError(
@@ -74,7 +77,7 @@ def register(session: Session, settings: Settings, order: ModelCreate) -> Model:
         name=order.name,
         dataset=dataset,
         source_uri=order.source_uri,
-        architecture=order.architecture.model_dump(),
+        architecture=architecture.model_dump(),
         representation=order.representation.model_dump(),
         method=order.method,
         method_parameters=order.method_parameters,

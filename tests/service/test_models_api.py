@@ -142,6 +142,9 @@ def test_an_invalid_model_is_replaced(client: TestClient, session: Session) -> N
         ({"policy": {"hold": True}}, "policy.(unknown)"),
         ({"representation": {"layer": "x"}}, "representation.(unknown)"),
         ({"architecture": {"kind": "pickle", "factory": "a:b"}}, "architecture.kind"),
+        ({"architecture": {"factory": "a:b"}}, "architecture.kind"),
+        ({"architecture": {"kind": "module"}}, "architecture.factory"),
+        ({"architecture": {"kind": "transformers", "factory": "a:b"}}, "architecture.(unknown)"),
     ],
 )
 def test_an_order_of_the_wrong_form_is_refused_by_field(
@@ -194,3 +197,22 @@ def test_an_aliass_tag_changes_when_it_moves(
 
     assert (answer.status_code, answer.json()["version"]) == (200, 2)
     assert answer.headers["etag"] != tag
+
+
+@pytest.mark.usefixtures("digits")
+def test_a_model_in_the_hugging_face_layout_needs_no_factory(client: TestClient) -> None:
+    order = {**ORDER, "architecture": {"kind": "transformers"}}
+
+    accepted = client.post(PATH, json=order)
+
+    assert accepted.status_code == 202
+    assert accepted.json()["architecture"] == {"kind": "transformers"}
+
+
+@pytest.mark.usefixtures("digits")
+def test_a_kind_that_there_is_not_is_not_repeated(client: TestClient) -> None:
+    order = {**ORDER, "architecture": {"kind": "a-secret"}}
+
+    problem = refused(client.post(PATH, json=order), 422, "validation")
+
+    assert problem["detail"] == "architecture.kind: Input should be 'module' or 'transformers'."

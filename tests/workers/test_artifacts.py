@@ -32,7 +32,7 @@ def test_weights_go_out_under_the_parents_names_and_types(tmp_path: Path) -> Non
     save_file(half, parent / "model.safetensors", metadata={"format": "pt", "made": "by them"})
     model = digits_cnn()
 
-    write_weights(model, parent, tmp_path)
+    write_weights(model.state_dict(), parent, tmp_path)
 
     written = load_file(tmp_path / "model.safetensors")
     assert {name: t.dtype for name, t in written.items()} == dict.fromkeys(half, torch.float16)
@@ -46,7 +46,7 @@ def test_weights_that_are_not_finite_are_never_written(tmp_path: Path) -> None:
         model.embed.bias[0] = torch.nan
 
     with pytest.raises(ArtifactError, match=r"embed.bias is not finite"):
-        write_weights(model, parent, tmp_path)
+        write_weights(model.state_dict(), parent, tmp_path)
 
 
 def test_files_that_do_not_fit_are_refused_with_the_reason(tmp_path: Path) -> None:

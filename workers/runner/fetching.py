@@ -8,6 +8,8 @@ import fsspec
 from workers.artifacts import TAKEN_OVER, WEIGHTS, ArtifactError
 from workers.data.locations import FILES_AT_FAULT, URL_AT_FAULT, fault
 
+INDEX = f"{WEIGHTS}.index.json"
+
 
 def fetch_model(uri: str, target: Path) -> None:
     """Copy weights and configuration from an fsspec URL. Nothing else is fetched.
@@ -30,8 +32,14 @@ def fetch_model(uri: str, target: Path) -> None:
         raise
     except (*FILES_AT_FAULT, *URL_AT_FAULT) as error:
         raise ArtifactError(fault(uri, error)) from error
-    if not (target / WEIGHTS).is_file():
-        raise ArtifactError(f"{uri} holds no {WEIGHTS}.")
+    if (target / WEIGHTS).is_file():
+        return
+    if (target / INDEX).is_file():
+        raise ArtifactError(
+            f"The weights in {uri} are in several files: save them as one {WEIGHTS}, with "
+            "save_pretrained and a large max_shard_size."
+        )
+    raise ArtifactError(f"{uri} holds no {WEIGHTS}.")
 
 
 def _is_directory(filesystem: Any, path: str) -> bool:

@@ -38,6 +38,11 @@ def references(files: Sequence[DataFile]) -> list[FileRef]:
     return [FileRef(file.uri, file.rows, file.digest) for file in files]
 
 
+def kinds_of(data: DataPlan) -> set[str]:
+    """What the input columns hold."""
+    return {spec.kind for spec in data.inputs}
+
+
 def load_sets(
     data: DataPlan,
     forgotten: npt.NDArray[np.int64],

@@ -13,26 +13,26 @@ from torch import nn
 
 from service.core.settings import Settings
 from workers import model_card
-from workers.architectures import build
+from workers.architectures import Blueprint, blueprint_of
 from workers.artifacts import (
     CARD,
     PROVENANCE,
     ArtifactError,
-    load_weights,
     seal,
     take_over,
     verify,
     write_json,
-    write_weights,
 )
-from workers.data.processing import raw_processing
+from workers.data.processing import Processing
 from workers.device import choose_compute, choose_device, describe, threads_of_each
 from workers.evaluation.audit import audit
 from workers.evaluation.gate import Verdict, decide
 from workers.evaluation.report import AuditReport
 from workers.plan import FORGOTTEN, ProgressLine, UnlearnPlan
 from workers.plan import Unlearned as UnlearnedOutcome
-from workers.runner.loading import Sets, load_sets
+from workers.runner.closeness import complaints, measure_kept
+from workers.runner.loading import Sets, kinds_of, load_sets
+from workers.runner.readback import write_and_read_back
 from workers.seeding import seed_everything
 from workers.unlearning.base import Problem, Progress, Tap, Unlearned
 from workers.unlearning.compute import Compute
@@ -61,27 +61,30 @@ def unlearn(
     compute = choose_compute(device, ranks, settings.precision, settings.compile, work_dir)
     if verify(plan.parent) != plan.lineage.parent_digest:
         raise ArtifactError("The parent's files are not those of the version that was published.")
-    sets = load(plan, work_dir, ranks)
-    parent = build(plan.architecture, settings).eval()
-    load_weights(parent, plan.parent)
-    parent.to(device)
-    tap = find_tap(
-        parent, sets.remaining.batch(torch.arange(min(EXAMPLES, len(sets.remaining)))), plan.module
-    )
+    blueprint = blueprint_of(plan.architecture, settings, plan.parent)
+    sets = load(plan, blueprint.processing(kinds_of(plan.data)), work_dir, ranks)
+    parent = blueprint.load(plan.parent).to(device)
+    blueprint.complete(parent, sets.remaining, device, plan.seed)
+    examples = sets.remaining.batch(torch.arange(min(EXAMPLES, len(sets.remaining))))
+    tap = find_tap(parent, examples, blueprint.module(plan.module))
     tell(ProgressLine(phase="loading", fraction=1))
 
-    unlearned = apply_method(plan, settings, parent, tap, sets, device, compute, tell)
+    unlearned = apply_method(plan, blueprint, parent, tap, sets, device, compute, tell)
     compute.settle()
     if not ranks.first:
         return None
-    facts = compute.facts()
-    if "batch_reduced" in facts:
-        log.warning("memory was short", batch_reduced=facts["batch_reduced"])
+    computed = compute.facts()
+    if "batch_reduced" in computed:
+        log.warning("memory was short", batch_reduced=computed["batch_reduced"])
     tell(ProgressLine(phase="auditing", fraction=0))
+    take_over(plan.parent, plan.staging)
+    candidate = write_and_read_back(
+        blueprint, unlearned.model, tap, plan.parent, plan.staging, examples
+    )
     report = audit(
         parent,
-        unlearned.model,
-        lambda: build(plan.architecture, settings),
+        candidate,
+        blueprint.fresh,
         tap,
         remaining=sets.remaining,
         forgotten=sets.forgotten,
@@ -92,18 +95,31 @@ def unlearn(
         done=lambda fraction: tell(ProgressLine(phase="auditing", fraction=fraction)),
     )
     verdict = decide(report, plan.min_agreement)
+    representation: dict[str, Any] = {
+        "asked": plan.module,
+        "module": tap.module,
+        "side": tap.side,
+    }
+    if not blueprint.decides:
+        kept = measure_kept(parent, candidate, tap, sets, device, plan.seed)
+        representation["kept"] = asdict(kept)
+        count = len(sets.forgotten), len(sets.remaining)
+        reasons = (*verdict.reasons, *complaints(kept, plan.min_agreement, *count))
+        verdict = Verdict(not reasons, reasons)
     tell(ProgressLine(phase="publishing", fraction=0))
-    return write(
-        plan, unlearned, tap, report, verdict, describe(device) | {"threads": threads} | facts
-    )
+    facts = {
+        "architecture": plan.architecture.model_dump() | blueprint.facts(),
+        "representation": representation,
+        "device": describe(device) | {"threads": threads} | computed,
+    }
+    return write(plan, unlearned, report, verdict, facts)
 
 
-def load(plan: UnlearnPlan, work_dir: Path, ranks: Ranks) -> Sets:
+def load(plan: UnlearnPlan, processing: Processing, work_dir: Path, ranks: Ranks) -> Sets:
     """The samples: copied to disk by the first process, and only opened by the others."""
     forgotten, excluded = (
         np.load(work_dir / name, allow_pickle=False) for name in (FORGOTTEN, plan.excluded)
     )
-    processing = raw_processing()
     sets = load_sets(plan.data, forgotten, excluded, work_dir, processing) if ranks.first else None
     ranks.wait()
     return sets or load_sets(plan.data, forgotten, excluded, work_dir, processing, copied=True)
@@ -111,7 +127,7 @@ def load(plan: UnlearnPlan, work_dir: Path, ranks: Ranks) -> Sets:
 
 def apply_method(
     plan: UnlearnPlan,
-    settings: Settings,
+    blueprint: Blueprint,
     parent: nn.Module,
     tap: Tap,
     sets: Sets,
@@ -125,7 +141,7 @@ def apply_method(
 
     problem = Problem(
         model=parent,
-        fresh=lambda: build(plan.architecture, settings),
+        fresh=blueprint.fresh,
         tap=tap,
         remaining=sets.remaining,
         forgotten=sets.forgotten,
@@ -135,6 +151,7 @@ def apply_method(
         min_agreement=plan.min_agreement,
         parameters=plan.parameters,
         compute=compute,
+        encodes=not blueprint.decides,
     )
     return get_method(plan.method).unlearn(problem, report)
 
@@ -142,10 +159,9 @@ def apply_method(
 def write(
     plan: UnlearnPlan,
     unlearned: Unlearned,
-    tap: Tap,
     report: AuditReport,
     verdict: Verdict,
-    device: dict[str, Any],
+    facts: dict[str, Any],
 ) -> UnlearnedOutcome:
     lineage, measured = plan.lineage, report.to_dict()
     provenance = {
@@ -161,11 +177,9 @@ def write(
             "parameters": dict(unlearned.parameters),
             "summary": dict(unlearned.summary),
         },
-        "architecture": plan.architecture.model_dump(),
         "inputs": [asdict(spec) for spec in plan.data.inputs],
-        "representation": {"module": tap.module, "side": tap.side},
         "seed": plan.seed,
-        "device": device,
+        **facts,
         "code": {"unlearnd": package_version("unlearnd")},
         "audit": measured,
         "gate": {
@@ -174,8 +188,6 @@ def write(
             "reasons": list(verdict.reasons),
         },
     }
-    take_over(plan.parent, plan.staging)
-    write_weights(unlearned.model, plan.parent, plan.staging)
     write_json(plan.staging / PROVENANCE, provenance)
     card = model_card.of_version(provenance)
     (plan.staging / CARD).write_text(card, encoding="utf-8")

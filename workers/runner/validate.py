@@ -9,17 +9,17 @@ from torch import nn
 
 from service.core.settings import Settings
 from workers import model_card
-from workers.architectures import ArchitectureError, build
-from workers.artifacts import CARD, CONFIG, PROVENANCE, load_weights, seal, take_over, write_json
+from workers.architectures import ArchitectureError, blueprint_of
+from workers.artifacts import CARD, CONFIG, PROVENANCE, seal, take_over, write_json
 from workers.artifacts import WEIGHTS as WEIGHTS_FILE
-from workers.data.processing import raw_processing
 from workers.plan import ProgressLine, Validated, ValidatePlan
 from workers.runner.fetching import fetch_model
-from workers.runner.loading import first_batch
+from workers.runner.loading import first_batch, kinds_of
+from workers.runner.readback import answers, refuse_unless_rewritten
 from workers.unlearning.base import Tap
 from workers.unlearning.inputs import Inputs
 from workers.unlearning.registry import get_method
-from workers.unlearning.tap import TapError, Tapped, find_tap
+from workers.unlearning.tap import TapError, find_tap
 
 
 def validate(
@@ -39,10 +39,13 @@ def validate(
     fetch_model(plan.source_uri, source)
     tell(ProgressLine(phase="loading", fraction=0.5))
 
-    model = build(plan.architecture, settings).eval()
-    load_weights(model, source)
-    inputs = first_batch(plan.data, raw_processing())
-    tap, representation, logits = try_model(model, inputs, plan.module)
+    blueprint = blueprint_of(plan.architecture, settings, source)
+    model = blueprint.load(source)
+    inputs = first_batch(plan.data, blueprint.processing(kinds_of(plan.data)))
+    tap, representation, logits = try_model(model, inputs, blueprint.module(plan.module))
+    scratch = work_dir / "rewritten"
+    scratch.mkdir()
+    refuse_unless_rewritten(blueprint, model, source, scratch)
     tell(ProgressLine(phase="publishing", fraction=0))
 
     take_over(source, plan.staging)
@@ -54,20 +57,20 @@ def validate(
     text = (
         card.read_text("utf-8")
         if card.is_file()
-        else model_card.of_import(plan.model, plan.tv, inputs_read)
+        else model_card.of_import(plan.model, plan.tv, inputs_read, plan.architecture.kind)
     )
     (plan.staging / CARD).write_text(text, encoding="utf-8")
     provenance = {
         "model": plan.model,
         "parent": None,
         "tv": plan.tv,
-        "architecture": plan.architecture.model_dump(),
+        "architecture": plan.architecture.model_dump() | blueprint.facts(),
         "representation": {
             "module": tap.module,
             "side": tap.side,
             "width": representation.shape[1],
         },
-        "classes": logits.shape[1],
+        "classes": logits.shape[1] if blueprint.decides else None,
         "inputs": inputs_read,
     }
     write_json(plan.staging / PROVENANCE, provenance)
@@ -85,9 +88,9 @@ def try_model(
     """
     try:
         tap = find_tap(model, inputs, module)
-        with torch.no_grad(), Tapped(model, tap) as tapped:
-            representation, logits = tapped(inputs)
-    except TapError:
+        representation, logits = answers(model, tap, inputs)
+        again, _ = answers(model, tap, inputs)
+    except (TapError, ArchitectureError):
         raise
     except Exception as error:
         raise ArchitectureError(
@@ -96,6 +99,10 @@ def try_model(
     if not (representation.isfinite().all() and logits.isfinite().all()):
         raise ArchitectureError(
             "The model answers the first batch with numbers that are not finite."
+        )
+    if not torch.allclose(representation, again, rtol=1e-3, atol=1e-5):
+        raise ArchitectureError(
+            "The model answers one batch in two ways: what it does must not depend on chance."
         )
     return tap, representation, logits
 

@@ -1,8 +1,10 @@
 """From rows to the parts of a plan."""
 
+from pydantic import TypeAdapter
+
 from service.core.tables import Dataset, Model
 from workers.data.specs import spec_of
-from workers.plan import Architecture, DataFile, DataPlan
+from workers.plan import AnyArchitecture, DataFile, DataPlan
 
 
 def data_plan_of(dataset: Dataset) -> DataPlan:
@@ -15,5 +17,6 @@ def data_plan_of(dataset: Dataset) -> DataPlan:
     )
 
 
-def architecture_of(model: Model) -> Architecture:
-    return Architecture.model_validate(model.architecture)
+def architecture_of(model: Model) -> AnyArchitecture:
+    adapter: TypeAdapter[AnyArchitecture] = TypeAdapter(AnyArchitecture)
+    return adapter.validate_python(model.architecture)

@@ -46,7 +46,8 @@ class Problem:
     torch's global random state, for the caller to seed.
     `min_agreement` (0 to 1) is the smallest share of remaining samples on which the unlearned
     model must predict what its parent predicts. `parameters` are the method's own knobs. `compute`
-    says how networks are run; it does not change what is wanted.
+    says how networks are run; it does not change what is wanted. `encodes` says that the
+    representation is what the network is used for, and that its logits are those of prototypes.
     """
 
     model: nn.Module
@@ -60,6 +61,7 @@ class Problem:
     min_agreement: float
     parameters: Mapping[str, Any] = field(default_factory=dict)
     compute: Compute = field(default_factory=Compute)
+    encodes: bool = False
 
 
 @dataclass(frozen=True)

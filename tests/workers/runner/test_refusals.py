@@ -8,7 +8,12 @@ import pytest
 
 from service.core.settings import Settings
 from tests.workers.runner.plans import refusal
+from workers.data.specs import ArraySpec
 from workers.plan import FORGOTTEN, UnlearnPlan, ValidatePlan
+
+
+def flat(*shape: int) -> ArraySpec:
+    return ArraySpec("pixels", shape, 0.0625)
 
 
 @pytest.mark.parametrize(
@@ -24,8 +29,8 @@ from workers.plan import FORGOTTEN, UnlearnPlan, ValidatePlan
         ({"architecture": {"factory": "tests.hostile:not_a_module"}}, "not a torch.nn.Module"),
         ({"architecture": {"factory": "tests.hostile:no_head"}}, "does not fit the factory"),
         ({"architecture": {"kwargs": {"width": 3}}}, "failed with these kwargs"),
-        ({"data": {"shape": [8, 8]}}, "The model fails on inputs of shape [8, 8, 8]"),
-        ({"data": {"shape": [1, 64, 1]}}, "The model fails on inputs"),
+        ({"data": {"inputs": [flat(8, 8)]}}, "The model fails on inputs of shape [8, 8, 8]"),
+        ({"data": {"inputs": [flat(1, 64, 1)]}}, "The model fails on inputs"),
     ],
 )
 def test_a_model_that_cannot_work_is_refused(

@@ -80,3 +80,12 @@ def test_what_is_known_well_is_drawn_less_often() -> None:
     easy = (later < 50).double().mean().item()
     assert easy == pytest.approx(0.2 / 1.2, abs=0.02)
     assert len(later) == 3000
+
+
+def test_no_batch_is_empty_where_a_pass_draws_fewer_rows_than_one_holds() -> None:
+    sampler = Sampler(100, DistilConfig(batch=64), torch.Generator().manual_seed(0))
+    batches = sampler.batches()
+    next(batches)
+    sampler.learned(torch.arange(100), torch.zeros(100))
+
+    assert {len(batch) for batch in islice(batches, 20)} == {64}

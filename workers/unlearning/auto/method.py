@@ -89,11 +89,16 @@ class Auto:
 
 
 def methods_for(config: AutoConfig, problem: Problem) -> tuple[str, ...]:
-    """The methods worth trying, the best first: few samples are redirected, many distilled."""
+    """The methods worth trying, the best first: few samples are redirected, many distilled.
+
+    An encoder is never distilled: answers to a few dozen prototypes do not say where in the space
+    of representations a student with fresh weights is to put a sample.
+    """
     count = len(problem.forgotten)
     share = count / (count + len(problem.remaining))
     few = share <= config.few_share or (count <= config.few and share <= config.large_share)
-    return FEW if few else MANY
+    methods = FEW if few else MANY
+    return tuple(name for name in methods if not (problem.encodes and name == "distil"))
 
 
 class _Judge:

@@ -54,7 +54,8 @@ class Sampler:
             # What does not fill a batch waits for the next pass: none is short.
             rows = torch.cat([left, chosen[order]])
             full = len(rows) - len(rows) % size
-            yield from torch.split(rows[:full], size)
+            if full:
+                yield from torch.split(rows[:full], size)
             left = rows[full:]
 
     def learned(self, rows: Tensor, losses: Tensor) -> None:

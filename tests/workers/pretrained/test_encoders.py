@@ -1,0 +1,104 @@
+"""Encoders have no classes: prototypes decide, and the representation itself must be kept."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from workers.runner.closeness import Kept, complaints
+from workers.unlearning.auto.config import AutoConfig
+from workers.unlearning.auto.method import methods_for
+from workers.unlearning.base import Problem, Tap, UnlearningError
+from workers.unlearning.prototypes import (
+    CONFIDENCE,
+    Prototypes,
+    cluster,
+    prototypes_of,
+    temperature_for,
+)
+
+
+def clouds(count: int, per: int, width: int = 8) -> torch.Tensor:
+    """So many clouds of points around directions that are far from each other."""
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.eye(width)[:count].repeat_interleave(per, dim=0)
+    return centres + 0.01 * torch.randn(count * per, width, generator=generator)
+
+
+def test_clusters_are_found_and_the_same_seed_finds_the_same() -> None:
+    points = clouds(5, 30)
+
+    first, second = (cluster(points, 5, torch.Generator().manual_seed(3)) for _ in range(2))
+
+    assert torch.equal(first, second)
+    found = (points.reshape(5, 30, 8).mean(dim=1) @ first.T).argmax(dim=1)
+    assert sorted(found.tolist()) == [0, 1, 2, 3, 4]
+
+
+def test_no_more_clusters_than_different_points() -> None:
+    points = torch.eye(3).repeat(10, 1)
+    assert len(cluster(points, 16, torch.Generator().manual_seed(0))) == 3
+    with pytest.raises(UnlearningError, match="one and the same representation"):
+        prototypes_of(torch.ones(40, 4), torch.Generator().manual_seed(0))
+
+
+def test_a_decision_is_the_nearest_prototype_at_a_usual_confidence() -> None:
+    points = torch.randn(2000, 16, generator=torch.Generator().manual_seed(1))
+
+    head = prototypes_of(points, torch.Generator().manual_seed(0))
+    logits = head(points)
+
+    units = nn.functional.normalize(points, dim=1)
+    assert torch.equal(logits.argmax(1), torch.cdist(units, head.centres).argmin(1))
+    assert len(head.centres) == 2000 // 64
+    sure = logits.softmax(dim=1).max(dim=1).values.mean()
+    assert float(sure) == pytest.approx(CONFIDENCE, abs=0.01)
+    # How long a representation is does not matter.
+    torch.testing.assert_close(head(3 * points), logits)
+    assert temperature_for(torch.tensor([[0.0, 1.0]])) > 0
+
+
+def test_prototypes_are_in_no_state_dict_and_are_not_trained() -> None:
+    head = Prototypes(torch.eye(2), 0.1)
+    assert not head.state_dict()
+    assert not list(head.parameters())
+
+
+def test_a_representation_that_moved_is_refused() -> None:
+    assert complaints(Kept(0.99, 0.99), 0.97, 10, 990) == ()
+    (first, second) = complaints(Kept(0.96, 0.90), 0.97, 10, 990)
+    assert "on remaining data is 0.9600; at least 0.9700" in first
+    assert "on held-out data is 0.9000; at least 0.9" in second
+    assert complaints(Kept(0.99, None), 0.97, 10, 990) == ()
+
+
+class Counted:
+    """Samples of which only the number is asked."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def batch(self, positions: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(len(positions), 2)
+
+
+@pytest.mark.parametrize("forgotten", [3, 300])
+def test_an_encoder_is_never_distilled(forgotten: int) -> None:
+    model = nn.Linear(2, 2)
+    problem = Problem(
+        model=model,
+        fresh=lambda: nn.Linear(2, 2),
+        tap=Tap("", "output"),
+        remaining=Counted(700),
+        forgotten=Counted(forgotten),
+        holdout=None,
+        device=torch.device("cpu"),
+        seed=0,
+        min_agreement=0.97,
+    )
+    assert "distil" in methods_for(AutoConfig(), problem)
+    assert "distil" not in methods_for(AutoConfig(), replace(problem, encodes=True))

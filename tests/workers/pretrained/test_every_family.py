@@ -1,0 +1,146 @@
+"""Each family is registered, unlearned, audited, published, and loads as its parent did."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional
+
+from tests.workers.pretrained.parents import FORGET, Parent, Runs
+from tests.workers.pretrained.training import part
+from workers.architectures.pretrained import Pretrained
+from workers.runner.readback import answers
+from workers.unlearning.tap import find_tap
+
+
+def test_it_is_registered_unlearned_and_loads_as_its_parent_did(
+    parent: Parent, runs: Runs, tmp_path: Path
+) -> None:
+    first = runs.validated(parent.validation(tmp_path / "first"))
+    second = runs.unlearned(parent, first, tmp_path / "second")
+
+    check_what_is_told(parent, tmp_path / "first", tmp_path / "second")
+    assert second.passed, second.reasons
+    assert second.audit["level"] in ("utility", "membership")
+    check_files(parent, tmp_path / "second")
+    published = parent.family.auto.from_pretrained(tmp_path / "second")
+    assert type(published) is type(parent.network)
+    check_that_it_changed_little_elsewhere(parent, published)
+
+
+def check_what_is_told(parent: Parent, first: Path, second: Path) -> None:
+    told = json.loads((first / "unlearning.json").read_text(encoding="utf-8"))
+    assert told["architecture"]["kind"] == "transformers"
+    assert told["architecture"]["class"] == type(parent.network).__name__
+    assert told["representation"]["width"] == parent.family.width
+    assert told["classes"] == parent.family.logits
+    later = json.loads((second / "unlearning.json").read_text(encoding="utf-8"))
+    if parent.family.logits is None:
+        assert later["architecture"]["prototypes"] == 16
+        assert all(0.9 < cosine <= 1 for cosine in later["representation"]["kept"].values())
+        card = (second / "README.md").read_text(encoding="utf-8")
+        assert "mean cosine with the parent's representation: holdout" in card
+    assert later["forgotten"]["count"] == len(FORGET)
+
+
+def check_files(parent: Parent, published: Path) -> None:
+    """The same files, and tensors of the same names, shapes and types; nothing of a prototype."""
+    ours = {"README.md", "unlearning.json", "manifest.json"}
+    there = {path.name for path in published.iterdir()}
+    assert there == {path.name for path in parent.directory.iterdir()} | ours
+    before = load_file(parent.directory / "model.safetensors")
+    after = load_file(published / "model.safetensors")
+    assert describe(before) == describe(after)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def describe(tensors: dict[str, Tensor]) -> dict[str, Any]:
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
+
+
+def check_that_it_changed_little_elsewhere(parent: Parent, published: Any) -> None:
+    """Measured on held-out samples, which no run trains on."""
+    with torch.no_grad():
+        before, after = (network(**parent.held_out) for network in (parent.network, published))
+    if parent.family.logits is not None:
+        alike = (before.logits.argmax(1) == after.logits.argmax(1)).double().mean()
+        assert alike > 0.8
+        return
+    for name in before:
+        if name.endswith("_embeds"):
+            assert functional.cosine_similarity(before[name], after[name]).mean() > 0.95
+    if "last_hidden_state" in before:
+        states = before.last_hidden_state.mean(1), after.last_hidden_state.mean(1)
+        assert functional.cosine_similarity(*states).mean() > 0.95
+
+
+def test_padding_changes_no_representation(parent: Parent) -> None:
+    """Each of a few samples alone and without padding is seen as it is within a padded batch."""
+    model = Pretrained(parent.directory).load(parent.directory)
+    batch = part(parent.trained, torch.arange(6))
+    tap = find_tap(model, batch)
+    together, _ = answers(model, tap, batch)
+
+    for row in range(6):
+        alone, _ = answers(model, tap, trimmed(part(batch, torch.tensor([row]))))
+        torch.testing.assert_close(alone[0], together[row], rtol=1e-3, atol=1e-4)
+
+
+def trimmed(single: dict[str, Tensor]) -> dict[str, Tensor]:
+    """One sample without what pads it."""
+    if "attention_mask" not in single:
+        return single
+    length = int(single["attention_mask"].sum())
+    padded = single["attention_mask"].shape[1]
+    return {
+        name: tensor[:, :length] if tensor.shape[1:2] == (padded,) and tensor.ndim == 2 else tensor
+        for name, tensor in single.items()
+    }
+
+
+def test_the_representation_is_what_the_head_reads(parent: Parent) -> None:
+    """For a classifier, its own last layer on top gives the logits; for CLIP, both towers."""
+    model = Pretrained(parent.directory).load(parent.directory)
+    batch = part(parent.trained, torch.arange(4))
+    tap = find_tap(model, batch)
+    representation, logits = answers(model, tap, batch)
+
+    assert representation.shape == (4, parent.family.width)
+    if parent.family.logits is None:
+        assert tap.module == "embedding"
+        torch.testing.assert_close(logits, representation)
+    else:
+        head = model.get_submodule(tap.module)
+        torch.testing.assert_close(head(representation), logits)
+    with torch.no_grad():
+        answer = parent.network(**batch)
+    if "text_embeds" in answer:
+        towers = torch.cat([answer.image_embeds, answer.text_embeds], dim=1)
+        torch.testing.assert_close(representation, towers)
+
+
+FRESH = {"passes": 1.0, "max_passes": 1.0, "min_steps": 120}
+
+
+@pytest.mark.parametrize(
+    ("parent", "change"),
+    [("resnet", {"method": "distil", "parameters": FRESH}), ("clip", {})],
+    indirect=["parent"],
+)
+def test_the_same_problem_gives_the_same_bytes(
+    parent: Parent, change: dict[str, Any], runs: Runs, tmp_path: Path
+) -> None:
+    """Fresh weights are drawn alike, and so are prototypes; training depends on no other chance."""
+    first = runs.validated(parent.validation(tmp_path / "first"))
+
+    digests = []
+    for number in range(2):
+        torch.manual_seed(number)
+        again = runs.unlearned(parent, first, tmp_path / f"again-{number}", **change)
+        digests.append(again.written.digest)
+
+    assert digests[0] == digests[1]

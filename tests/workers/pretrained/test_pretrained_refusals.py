@@ -1,0 +1,153 @@
+"""What cannot be unlearned is refused at registration, with a sentence that says why."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import ViTMAEConfig, ViTMAEModel
+
+from tests.workers.pretrained.families import IMAGE, bert, seeded, vit
+from tests.workers.pretrained.parents import Parent, Runs, make_parent
+from workers.architectures import ArchitectureError
+from workers.architectures.pretrained import Pretrained
+from workers.artifacts import ArtifactError
+from workers.data.errors import DatasetError
+
+WEIGHTS = "model.safetensors"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    seeded(vit).save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def configure(directory: Path, **change: Any) -> None:
+    path = directory / "config.json"
+    said = json.loads(path.read_text())
+    path.write_text(json.dumps({k: v for k, v in (said | change).items() if v is not None}))
+
+
+def rewrite(directory: Path, change: Callable[[dict[str, torch.Tensor]], Any]) -> None:
+    tensors = load_file(directory / WEIGHTS)
+    change(tensors)
+    save_file(tensors, directory / WEIGHTS, metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"architectures": None}, 'must name one class in "architectures"'),
+        ({"architectures": ["ViTModel", "ViTModel"]}, 'must name one class in "architectures"'),
+        ({"architectures": ["NoSuchNet"]}, "has no network NoSuchNet"),
+        ({"architectures": ["Trainer"]}, "has no network Trainer"),
+        ({"architectures": ["BertModel"]}, "is of the type vit, and BertModel of the type bert"),
+        (
+            {"architectures": ["Own"], "auto_map": {"AutoModel": "own.Own"}},
+            "Code in the model's own directory is never run",
+        ),
+        ({"architectures": ["ViTForMaskedImageModeling"]}, "is no classifier and no encoder"),
+        (
+            {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"},
+            "GPT2LMHeadModel generates",
+        ),
+        ({"architectures": ["BartModel"], "model_type": "bart"}, "BartModel generates"),
+        ({"problem_type": "multi_label_classification"}, "several labels"),
+        ({"id2label": {"0": "much"}, "label2id": {"much": 0}}, "a regression makes no decisions"),
+        ({"quantization_config": {"bits": 4}}, "quantised"),
+        ({"transformers_weights": "other.safetensors"}, "another file of weights"),
+        ({"hidden_size": "wide"}, "does not fit ViTForImageClassification"),
+    ],
+)
+def test_a_configuration_that_names_nothing_to_unlearn(
+    directory: Path, change: dict[str, Any], sentence: str
+) -> None:
+    configure(directory, **change)
+
+    with pytest.raises(ArchitectureError) as caught:
+        Pretrained(directory)
+
+    assert sentence in str(caught.value)
+
+
+def test_code_beside_a_class_of_transformers_is_not_looked_at(directory: Path) -> None:
+    (directory / "own.py").write_text("raise SystemExit('it ran')")
+    configure(directory, auto_map={"AutoModelForImageClassification": "own.Own"})
+
+    Pretrained(directory).load(directory)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda tensors: tensors.pop("classifier.bias"), r"missing \['classifier.bias'\]"),
+        (lambda tensors: tensors.update(other=torch.zeros(1)), r"unexpected \['other'\]"),
+        (
+            lambda tensors: tensors.update({"classifier.bias": torch.zeros(3)}),
+            r"classifier.bias has shape \[3\].* needs \[10\]",
+        ),
+        (lambda tensors: tensors["classifier.bias"].fill_(torch.nan), "not finite"),
+    ],
+)
+def test_weights_that_do_not_fit(
+    directory: Path, change: Callable[[dict[str, torch.Tensor]], Any], sentence: str
+) -> None:
+    rewrite(directory, change)
+
+    with pytest.raises(ArtifactError, match=sentence):
+        Pretrained(directory).load(directory)
+
+
+def test_other_files_that_bring_weights(directory: Path) -> None:
+    (directory / "modules.json").write_text(
+        json.dumps([{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}])
+    )
+    with pytest.raises(ArchitectureError, match=r"modules.json names Dense"):
+        Pretrained(directory)
+
+    (directory / "adapter_config.json").write_text("{}")
+    with pytest.raises(ArchitectureError, match="merge the adapter"):
+        Pretrained(directory)
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory: pytest.TempPathFactory) -> Parent:
+    return make_parent("vit", tmp_path_factory.mktemp("scans"))
+
+
+def test_a_network_that_depends_on_chance(scans: Parent, runs: Runs, tmp_path: Path) -> None:
+    encoder = ViTMAEModel(ViTMAEConfig(**IMAGE))
+    encoder.save_pretrained(tmp_path / "mae")
+    (tmp_path / "mae" / "preprocessor_config.json").write_bytes(
+        (scans.directory / "preprocessor_config.json").read_bytes()
+    )
+    plan = scans.validation(tmp_path / "first", source_uri=(tmp_path / "mae").as_uri())
+
+    with pytest.raises(ArchitectureError, match="one batch in two ways"):
+        runs.validated(plan)
+
+
+def test_a_dataset_of_another_kind(scans: Parent, runs: Runs, tmp_path: Path) -> None:
+    seeded(bert).save_pretrained(tmp_path / "bert")
+    plan = scans.validation(tmp_path / "first", source_uri=(tmp_path / "bert").as_uri())
+
+    with pytest.raises(DatasetError, match=r"has no preprocessor_config.json, which images need"):
+        runs.validated(plan)
+
+    source = scans.directory / "preprocessor_config.json"
+    (tmp_path / "bert" / source.name).write_bytes(source.read_bytes())
+    with pytest.raises(ArchitectureError, match=r"takes input_ids.* give pixel_values"):
+        runs.validated(plan)
+
+
+def test_weights_in_several_files(scans: Parent, runs: Runs, tmp_path: Path) -> None:
+    network = seeded(vit)
+    network.save_pretrained(tmp_path / "shards", max_shard_size="40KB")
+    plan = scans.validation(tmp_path / "first", source_uri=(tmp_path / "shards").as_uri())
+
+    with pytest.raises(ArtifactError, match="several files"):
+        runs.validated(plan)

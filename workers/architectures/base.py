@@ -1,0 +1,73 @@
+"""What every kind of architecture can do."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from workers.data.processing import Processing
+from workers.unlearning.base import Samples
+
+
+class ArchitectureError(ValueError):
+    """The network cannot be built or used; the message says why."""
+
+
+class Blueprint(Protocol):
+    """How the networks of one registered model are made, read, written and told of.
+
+    A network takes `Inputs` and answers with logits (b, k). One that has no head answers with its
+    representation (b, d) until `complete` gives it prototypes to decide between.
+    """
+
+    @property
+    def decides(self) -> bool:
+        """Whether the network has a head of its own."""
+        ...
+
+    def fresh(self) -> nn.Module:
+        """The network with weights out of torch's global random state."""
+        ...
+
+    def load(self, directory: Path) -> nn.Module:
+        """The network, in evaluation mode, with the weights of a directory.
+
+        Raises:
+            ArchitectureError, ArtifactError: the files cannot be used.
+        """
+        ...
+
+    def complete(
+        self, model: nn.Module, remaining: Samples, device: torch.device, seed: int
+    ) -> None:
+        """Give a network without a head something to decide by, made from remaining samples.
+
+        Every network that is made or loaded afterwards gets the same.
+        """
+        ...
+
+    def write(self, model: nn.Module, parent: Path, target: Path) -> None:
+        """Write the weights under the names, shapes and types that they have in `parent`.
+
+        Raises:
+            ArtifactError: a tensor is not finite, or what is read back is not what was written.
+        """
+        ...
+
+    def processing(self, kinds: Collection[str]) -> Processing:
+        """What the inputs of a dataset go through, where its columns are of these kinds.
+
+        Raises:
+            DatasetError: a file that it takes is missing or cannot be used.
+        """
+        ...
+
+    def module(self, name: str) -> str:
+        """The submodule that a caller names, by its name in the network that `load` gives."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """What `unlearning.json` says of the network, beside its architecture."""
+        ...

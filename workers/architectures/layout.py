@@ -1,0 +1,126 @@
+"""What `config.json` says: which class of `transformers`, and whether it can be unlearned."""
+
+import inspect
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import transformers
+from safetensors import safe_open
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from workers.architectures.base import ArchitectureError
+from workers.artifacts import CONFIG, WEIGHTS
+
+CLASSIFIERS = ("ForImageClassification", "ForSequenceClassification", "ForAudioClassification")
+# A base class, or an encoder whose output is projected, ends like this.
+ENCODERS = ("Model", "ModelWithProjection")
+# These would have other files or other code take part in what is built.
+REFUSED = {
+    "quantization_config": "Its weights are quantised: unlearning needs floating-point ones.",
+    "transformers_weights": f"It names another file of weights than {WEIGHTS}.",
+    "fusion_config": "Its layers are fused: save it without fusion_config.",
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A class, its configuration, and what its constructor is told besides."""
+
+    network: type[PreTrainedModel]
+    config: PreTrainedConfig
+    options: dict[str, Any]
+    classifies: bool
+
+
+def read_layout(directory: Path) -> Layout:
+    """Find the class that `config.json` names, among those of `transformers`.
+
+    `auto_map`, which names code in the model's own directory, is not looked at: the class is used
+    that transformers has under the name, and where there is none, the model is refused.
+
+    Raises:
+        ArchitectureError: there is no such class, or none that is unlearned here.
+    """
+    said = _read_config(directory)
+    for name, reason in REFUSED.items():
+        if said.get(name):
+            raise ArchitectureError(reason)
+    if (directory / "adapter_config.json").is_file():
+        raise ArchitectureError(
+            "adapter_config.json is beside the weights: merge the adapter into them."
+        )
+    network = _class_of(said)
+    try:
+        config_class: Any = network.config_class
+        config: PreTrainedConfig = config_class.from_pretrained(directory, local_files_only=True)
+    except Exception as error:
+        raise ArchitectureError(f"{CONFIG} does not fit {network.__name__}: {error}") from error
+    classifies = network.__name__.endswith(CLASSIFIERS)
+    _refuse_other_uses(network, config, classifies=classifies)
+    # Written out here, so that networks with fresh weights have it, too.
+    config._attn_implementation = "eager"  # noqa: SLF001 (the property's only name)
+    return Layout(network, config, _options(network, directory), classifies)
+
+
+def _read_config(directory: Path) -> dict[str, Any]:
+    path = directory / CONFIG
+    if not path.is_file():
+        raise ArchitectureError(f"There is no {CONFIG} in the model's directory.")
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArchitectureError(f"{CONFIG} is not JSON: {error}") from error
+    if not isinstance(said, dict):
+        raise ArchitectureError(f"{CONFIG} is no object.")
+    return said
+
+
+def _class_of(said: dict[str, Any]) -> type[PreTrainedModel]:
+    named = said.get("architectures")
+    if not isinstance(named, list) or len(named) != 1 or not isinstance(named[0], str):
+        raise ArchitectureError(f'{CONFIG} must name one class in "architectures".')
+    (name,) = named
+    found = getattr(transformers, name, None)
+    if not isinstance(found, type) or not issubclass(found, PreTrainedModel):
+        code = " Code in the model's own directory is never run." if said.get("auto_map") else ""
+        raise ArchitectureError(
+            f"transformers {transformers.__version__} has no network {name}.{code}"
+        )
+    kind = getattr(found.config_class, "model_type", None)
+    if kind is None or said.get("model_type") != kind:
+        raise ArchitectureError(
+            f"{CONFIG} is of the type {said.get('model_type')}, and {name} of the type {kind}."
+        )
+    return found
+
+
+def _refuse_other_uses(
+    network: type[PreTrainedModel], config: PreTrainedConfig, *, classifies: bool
+) -> None:
+    name = network.__name__
+    if not classifies and not name.endswith(ENCODERS):
+        raise ArchitectureError(
+            f"{name} is no classifier and no encoder: what can be unlearned ends in "
+            f"{', '.join((*CLASSIFIERS, *ENCODERS))}."
+        )
+    decodes = config.is_encoder_decoder and not classifies and "Encoder" not in name
+    if network.can_generate() or decodes:
+        raise ArchitectureError(f"{name} generates: only classifiers and encoders are unlearned.")
+    if classifies and config.problem_type == "multi_label_classification":
+        raise ArchitectureError(f"{name} gives a sample several labels, and not one decision.")
+    if classifies and (config.num_labels or 0) < 2:
+        raise ArchitectureError(f"{name} has one output: a regression makes no decisions.")
+
+
+def _options(network: type[PreTrainedModel], directory: Path) -> dict[str, Any]:
+    """Encoders are saved with a pooling layer or without; the class does not say which."""
+    if "add_pooling_layer" not in inspect.signature(network.__init__).parameters:
+        return {}
+    try:
+        with safe_open(directory / WEIGHTS, framework="pt") as file:
+            pooled = any("pooler." in name for name in file.keys())  # noqa: SIM118
+    except Exception as error:
+        raise ArchitectureError(f"{WEIGHTS} cannot be read: {error}") from error
+    return {"add_pooling_layer": pooled}

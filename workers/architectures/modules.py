@@ -1,0 +1,78 @@
+"""Networks that an allowed factory makes. Nothing is unpickled."""
+
+from collections.abc import Collection
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from service.core.settings import Settings
+from workers.architectures.base import ArchitectureError
+from workers.artifacts import load_weights, write_weights
+from workers.data.processing import Processing, raw_processing
+from workers.plan import Architecture
+from workers.unlearning.base import Samples
+
+
+class Factory:
+    """The `Blueprint` of the kind `module`."""
+
+    def __init__(self, architecture: Architecture, settings: Settings) -> None:
+        self._architecture = architecture
+        self._settings = settings
+
+    @property
+    def decides(self) -> bool:
+        return True
+
+    def fresh(self) -> nn.Module:
+        return build(self._architecture, self._settings)
+
+    def load(self, directory: Path) -> nn.Module:
+        model = self.fresh().eval()
+        load_weights(model, directory)
+        return model
+
+    def complete(
+        self, model: nn.Module, remaining: Samples, device: torch.device, seed: int
+    ) -> None:
+        """Nothing: a factory's network answers with logits."""
+
+    def write(self, model: nn.Module, parent: Path, target: Path) -> None:
+        write_weights(model.state_dict(), parent, target)
+
+    def processing(self, kinds: Collection[str]) -> Processing:  # noqa: ARG002
+        return raw_processing()
+
+    def module(self, name: str) -> str:
+        return name
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+
+def build(architecture: Architecture, settings: Settings) -> nn.Module:
+    """Call an allowed factory.
+
+    Raises:
+        ArchitectureError: it is not allowed, cannot be imported, fails, or makes no network.
+    """
+    factory = architecture.factory
+    if not settings.allows_factory(factory):
+        raise ArchitectureError(f"{factory} is under no prefix of UNLEARND_MODULE_FACTORIES.")
+    module_name, _, function_name = factory.partition(":")
+    try:
+        function = getattr(import_module(module_name), function_name)
+    except (ImportError, AttributeError) as error:
+        raise ArchitectureError(f"{factory} cannot be imported here: {error}.") from error
+    try:
+        model = function(**architecture.kwargs)
+    except Exception as error:
+        raise ArchitectureError(
+            f"{factory} failed with these kwargs: {type(error).__name__}: {error}."
+        ) from error
+    if not isinstance(model, nn.Module):
+        raise ArchitectureError(f"{factory} made a {type(model).__name__}, not a torch.nn.Module.")
+    return model

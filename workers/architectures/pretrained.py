@@ -1,0 +1,154 @@
+"""Networks in the Hugging Face layout, by the classes that `transformers` itself has."""
+
+import copy
+from collections.abc import Collection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.utils import logging
+
+from workers.architectures.layout import read_layout
+from workers.architectures.networks import Classifier, Encoder, Network
+from workers.architectures.pooling import pooling_mode
+from workers.artifacts import WEIGHTS, ArtifactError, write_weights
+from workers.data.processing import Processing, read_processing
+from workers.unlearning.base import Samples
+from workers.unlearning.embedding import draw, embed
+from workers.unlearning.prototypes import Prototypes, prototypes_of
+from workers.unlearning.tap import Tapped, find_tap
+
+PREFIX = "network."
+# Its scores are written out, so they add up in the same order everywhere.
+ATTENTION = "eager"
+# Remaining samples that prototypes are found among, at most.
+READ = 8192
+BATCH = 64
+
+logging.set_verbosity_error()
+logging.disable_progress_bar()
+
+
+class Pretrained:
+    """The `Blueprint` of the kind `transformers`."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises `ArchitectureError` if the files name no network that can be unlearned."""
+        self._directory = directory
+        self._layout = read_layout(directory)
+        self._mode = pooling_mode(directory)
+        self._head: Prototypes | None = None
+
+    @property
+    def decides(self) -> bool:
+        return self._layout.classifies
+
+    def fresh(self) -> nn.Module:
+        config = copy.deepcopy(self._layout.config)
+        return self._behind(self._layout.network(config, **self._layout.options).float())
+
+    def load(self, directory: Path) -> nn.Module:
+        return self._behind(self._read(directory)).eval()
+
+    def complete(
+        self, model: nn.Module, remaining: Samples, device: torch.device, seed: int
+    ) -> None:
+        if not isinstance(model, Encoder):
+            return
+        generator = torch.Generator().manual_seed(seed)
+        chosen = draw(len(remaining), READ, generator)
+        tap = find_tap(model, remaining.batch(chosen[:2]))
+        with Tapped(model, tap) as tapped:
+            seen = embed(tapped, remaining, chosen, device, BATCH)
+        self._head = prototypes_of(seen.representations, generator).to(device)
+        model.head = copy.deepcopy(self._head)
+
+    def write(self, model: nn.Module, parent: Path, target: Path) -> None:
+        assert isinstance(model, Network)  # noqa: S101 (made by `fresh` or `load`)
+        carrier = self._read(parent)
+        # The parent's own way of reading names is the only one that can be reversed.
+        carrier.load_state_dict(model.network.state_dict())
+        with TemporaryDirectory(dir=target) as scratch:
+            carrier.save_pretrained(scratch, max_shard_size="1TB")
+            written = load_file(Path(scratch) / WEIGHTS)
+        write_weights(constants(parent) | carrier.state_dict() | written, parent, target)
+
+    def processing(self, kinds: Collection[str]) -> Processing:
+        return read_processing(self._directory, kinds, self._layout.network.main_input_name)
+
+    def module(self, name: str) -> str:
+        ours = name in ("auto", Encoder.representation) or name.startswith(PREFIX)
+        return name if ours else PREFIX + name
+
+    def facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = {"class": self._layout.network.__name__}
+        if not self.decides:
+            facts["pooling"] = self._mode
+        if self._head is not None:
+            facts["prototypes"] = len(self._head.centres)
+        return facts
+
+    def _behind(self, network: PreTrainedModel) -> Network:
+        if self._layout.classifies:
+            return Classifier(network)
+        encoder = Encoder(network, self._mode)
+        if self._head is not None:
+            encoder.head = copy.deepcopy(self._head)
+        return encoder
+
+    def _read(self, directory: Path) -> PreTrainedModel:
+        layout = self._layout
+        network: PreTrainedModel
+        told: dict[str, Any]
+        try:
+            load: Any = layout.network.from_pretrained
+            network, told = load(
+                directory,
+                config=copy.deepcopy(layout.config),
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                attn_implementation=ATTENTION,
+                dtype=torch.float32,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+                **layout.options,
+            )
+        except Exception as error:
+            raise ArtifactError(f"{WEIGHTS} cannot be read: {error}") from error
+        refuse_what_does_not_fit(layout.network.__name__, told)
+        for name, tensor in network.state_dict().items():
+            if tensor.is_floating_point() and not tensor.isfinite().all():
+                raise ArtifactError(f"{name} in {WEIGHTS} holds numbers that are not finite.")
+        return network
+
+
+def refuse_what_does_not_fit(network: str, told: dict[str, Any]) -> None:
+    """Fresh weights in place of missing ones, and unread ones, would go unnoticed.
+
+    Raises:
+        ArtifactError: a tensor is missing, is not asked for, or has another shape.
+    """
+    missing, extra = sorted(told["missing_keys"]), sorted(told["unexpected_keys"])
+    if missing or extra:
+        raise ArtifactError(
+            f"{WEIGHTS} does not fit {network}: missing {missing[:5]}, unexpected {extra[:5]}."
+        )
+    wrong = sorted(told["mismatched_keys"])
+    if wrong:
+        name, found, wanted = wrong[0]
+        raise ArtifactError(
+            f"{name} has shape {list(found)} in {WEIGHTS}; {network} needs {list(wanted)}."
+        )
+
+
+def constants(directory: Path) -> dict[str, Tensor]:
+    """What older files hold and no network learns, such as the numbers of positions."""
+    with safe_open(directory / WEIGHTS, framework="pt") as file:
+        found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return {name: tensor for name, tensor in found.items() if not tensor.is_floating_point()}

@@ -1,0 +1,60 @@
+"""Of an encoder, the representation itself is what is used: how near is it to the parent's?"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from workers.evaluation.agreement import holdout_floor
+from workers.runner.loading import Sets
+from workers.unlearning.base import Samples, Tap
+from workers.unlearning.embedding import draw, embed
+from workers.unlearning.tap import Tapped
+
+# Samples of each set, at most, and how many at a time.
+MOST = 5000
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Mean cosine of the parent's and the candidate's representations, by set; 1 is unchanged."""
+
+    remaining: float
+    holdout: float | None
+
+
+def measure_kept(
+    parent: nn.Module, candidate: nn.Module, tap: Tap, sets: Sets, device: torch.device, seed: int
+) -> Kept:
+    def cosine(samples: Samples) -> float:
+        chosen = draw(len(samples), MOST, torch.Generator().manual_seed(seed))
+        seen = []
+        for model in (parent, candidate):
+            with Tapped(model.eval(), tap) as tapped:
+                found = embed(tapped, samples, chosen, device, BATCH)
+            seen.append(found.representations)
+        before, after = seen
+        return float(functional.cosine_similarity(before, after).double().mean())
+
+    unseen = sets.holdout
+    return Kept(
+        remaining=cosine(sets.remaining),
+        holdout=cosine(unseen) if unseen is not None and len(unseen) else None,
+    )
+
+
+def complaints(kept: Kept, min_agreement: float, forgotten: int, remaining: int) -> tuple[str, ...]:
+    """A sentence for each set on which representations moved too far, by the gate's floors."""
+    checks = [("remaining", kept.remaining, min_agreement)]
+    if kept.holdout is not None:
+        checks.append(
+            ("held-out", kept.holdout, holdout_floor(min_agreement, forgotten, remaining))
+        )
+    return tuple(
+        f"The mean cosine of representations with the parent's on {name} data is {found:.4f}; "
+        f"at least {floor:.4f} is wanted."
+        for name, found, floor in checks
+        if found < floor
+    )
