@@ -37,7 +37,10 @@ def test_the_card_of_a_version_claims_no_erasure() -> None:
             "tv": 3,
             "parent": {"version": 1, "digest": "abc"},
             "method": {"name": "distil"},
+            "architecture": {"kind": "module"},
             "forgotten": {"count": 40},
+            "inputs": [{"kind": "array", "column": "pixels", "shape": [1, 8, 8], "scale": None}],
+            "representation": {"module": "embed", "side": "output"},
             "audit": audit,
         }
     )

@@ -15,7 +15,9 @@ class RedirectConfig(Knobs):
     )
     references: int = knob(20000, "Remaining samples that are read at all, at most.", 2)
     holdout_samples: int = knob(2000, "Held-out samples that are read, at most.", 1)
-    learning_rate: float = knob(1.5e-4, "Step size of Adam.", 1e-8, 1.0)
+    learning_rate: float = knob(
+        1e-3, "First step size of Adam; it falls to nothing at max_steps.", 1e-8, 1.0
+    )
     forget_weight: float = knob(0.1, "Weight of forgotten samples beside remaining ones.", 0.0)
     forget_batch: int = knob(64, "Forgotten samples a step, at most.", 1, 65536)
     remaining_batch: int = knob(256, "Remaining samples a step, at most.", 1, 65536)
@@ -29,11 +31,12 @@ class RedirectConfig(Knobs):
         0.0,
         0.999,
     )
-    max_steps: int = knob(150, "Steps that are taken, at most.", 1)
+    max_steps: int = knob(100, "Steps that are taken, at most.", 1)
     check_every: int = knob(5, "Steps between two looks.", 1)
-    settle: int = knob(4, "Looks in a row at which enough must be turned.", 1)
+    settle: int = knob(8, "Looks in a row at which enough must be turned.", 1)
+    lost_looks: int = knob(6, "Looks in a row without agreement that end an attempt.", 1)
     patience: int = knob(2, "Looks at which confidence comes no nearer, before it ends.", 1)
-    max_rewinds: int = knob(3, "Times the step size is halved to keep agreement.", 0, 100)
+    max_rewinds: int = knob(3, "Times the step size is divided by three to keep agreement.", 0, 100)
     guard_samples: int = knob(
         1000, "Remaining samples that are watched and not trained on, at most.", 1
     )

@@ -101,10 +101,12 @@ class Edit:
         """Edit a copy of the parent; the step size is multiplied by `caution`.
 
         What is looked at and given back is an average of the weights over the last steps: it
-        forgets as much and disturbs less, without the noise of single steps. An attempt ends when
-        the targets are met, when samples are turned and the others' confidence comes no nearer,
-        when agreement is lost, or after `max_steps`; it gives the look at which most were turned
-        while agreement was kept.
+        forgets as much and disturbs less, without the noise of single steps. The first steps are
+        large and the later ones repair what they disturbed: the nearer the remaining samples are to
+        where they were, the less a later training on them brings back. An attempt ends when enough
+        are turned for a while and the others' confidence is near or comes no nearer, when agreement
+        stays lost, or after `max_steps`. It gives the last look of those at which agreement was
+        kept and enough, or else most, were turned.
 
         Raises:
             UnlearningError: the loss or its gradient is not finite.
@@ -117,8 +119,10 @@ class Edit:
         forgotten = cycle(len(self._everyone), config.forget_batch, self._generator)
         average = copy.deepcopy(student)
         best: tuple[Look, nn.Module] | None = None
-        nearest, stale, settled = 1.0, 0, 0
+        nearest, stale, settled, lost = 1.0, 0, 0, 0
         for step in range(1, config.max_steps + 1):
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * caution * (1 - (step - 1) / config.max_steps)
             loss = self._backward(student, next(forgotten))
             norm = nn.utils.clip_grad_norm_(student.parameters(), config.clip_norm)
             if not bool(loss.isfinite() & norm.isfinite()):
@@ -129,12 +133,13 @@ class Edit:
                 continue
             seen = self.look(average, step)
             tell(seen)
-            if not self.kept(seen):
+            lost = 0 if self.kept(seen) else lost + 1
+            if lost >= config.lost_looks:
                 break
-            if best is None or seen.turned >= best[0].turned:
+            if not lost and (best is None or self._reach(seen) >= self._reach(best[0])):
                 best = seen, copy.deepcopy(average)
             nearest, stale = (seen.apart, 0) if seen.apart < nearest else (nearest, stale + 1)
-            settled = settled + 1 if self.turned(seen) else 0
+            settled = settled + 1 if self.turned(seen) and not lost else 0
             tired = self.turned(seen) and stale >= config.patience
             if settled >= config.settle and (self.done(seen) or tired):
                 break
@@ -151,6 +156,9 @@ class Edit:
 
     def done(self, look: Look) -> bool:
         return self.turned(look) and look.apart <= self._config.confidence_slack
+
+    def _reach(self, look: Look) -> float:
+        return min(look.turned, self.goal)
 
     def turned(self, look: Look) -> bool:
         """Whether as many forgotten samples are turned as held-out ones would be."""

@@ -115,7 +115,7 @@ class _Run:
                 fraction = min(0.99, look.step / self.config.max_steps)
                 self.report(Progress("unlearning", fraction, look.metrics()))
 
-            tried.append(edit.attempt(0.5**rewinds, tell))
+            tried.append(edit.attempt(3.0**-rewinds, tell))
             if edit.kept(tried[-1][1]) and edit.turned(tried[-1][1]):
                 break
         student, look = max(tried, key=lambda one: (edit.kept(one[1]), one[1].turned))
