@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from workers.evaluation.agreement import holdout_floor
 from workers.evaluation.report import AuditReport
 
+ADVICE = (
+    "Approve this version if the change is wanted. Else reject it and retrain without the samples "
+    "that the dataset's tombstones name, or name another method."
+)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -31,3 +36,8 @@ def decide(report: AuditReport, min_agreement: float) -> Verdict:
         if found < floor
     )
     return Verdict(not reasons, reasons)
+
+
+def advised(verdict: Verdict) -> Verdict:
+    """The same, with a last sentence on what a person can do about it if it did not pass."""
+    return verdict if verdict.passed else Verdict(False, (*verdict.reasons, ADVICE))

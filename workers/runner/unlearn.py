@@ -26,7 +26,7 @@ from workers.artifacts import (
 from workers.data.processing import Processing
 from workers.device import choose_compute, choose_device, describe, threads_of_each
 from workers.evaluation.audit import audit
-from workers.evaluation.gate import Verdict, decide
+from workers.evaluation.gate import Verdict, advised, decide
 from workers.evaluation.report import AuditReport
 from workers.plan import FORGOTTEN, ProgressLine, UnlearnPlan
 from workers.plan import Unlearned as UnlearnedOutcome
@@ -112,7 +112,7 @@ def unlearn(
         "representation": representation,
         "device": describe(device) | {"threads": threads} | computed,
     }
-    return write(plan, unlearned, report, verdict, facts)
+    return write(plan, unlearned, report, advised(verdict), facts)
 
 
 def load(plan: UnlearnPlan, processing: Processing, work_dir: Path, ranks: Ranks) -> Sets:

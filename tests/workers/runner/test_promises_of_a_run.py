@@ -111,4 +111,5 @@ def test_a_run_that_changes_too_much_is_not_passed(
     assert isinstance(outcome, Unlearned)
     assert not outcome.passed
     assert "at least 1.0000 is wanted" in outcome.reasons[0]
+    assert "retrain without the samples" in outcome.reasons[-1]
     assert outcome.audit["level"] == "none"
