@@ -114,8 +114,10 @@ def test_a_changed_head_hides_nothing_from_the_representations(
 
 
 def test_what_an_edit_hides_comes_back(digits: Digits) -> None:
-    """No wrong decision is left after redirection, and a training on other samples brings many."""
-    edited = get_method("redirect").unlearn(digits.problem(), lambda _progress: None).model
+    """A hasty redirection leaves no wrong decision, and a training on other samples brings many."""
+    hasty = {"learning_rate": 1.5e-4, "max_steps": 150, "settle": 1}
+    problem = digits.problem(parameters=hasty)
+    edited = get_method("redirect").unlearn(problem, lambda _progress: None).model
     report = digits.measure(edited)
 
     assert report.contradiction is not None
@@ -126,6 +128,15 @@ def test_what_an_edit_hides_comes_back(digits: Digits) -> None:
     assert report.rebound.returned is not None
     assert report.rebound.returned > 0.25
     assert report.level == "utility"
+
+
+def test_less_comes_back_after_the_redirection_as_it_is(digits: Digits) -> None:
+    edited = get_method("redirect").unlearn(digits.problem(), lambda _progress: None).model
+    report = digits.measure(edited)
+
+    assert report.rebound is not None
+    assert report.rebound.returned is not None
+    assert report.rebound.returned <= 0.2
 
 
 def test_a_changed_temperature_hides_nothing(digits: Digits) -> None:
