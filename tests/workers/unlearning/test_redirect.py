@@ -117,6 +117,17 @@ def test_what_an_attempt_had_before_it_lost_agreement_is_not_lost(digits: Digits
     assert result.summary["after"]["turned"] > 0.2
 
 
+def test_an_attempt_that_breaks_everything_ends_at_its_first_look(digits: Digits) -> None:
+    bold: dict[str, Any] = {"learning_rate": 1.0, "max_rewinds": 2, "max_steps": 50}
+
+    seen: list[Progress] = []
+    get_method("redirect").unlearn(digits.problem(parameters=bold), seen.append)
+
+    # The last report is of what is taken.
+    looks = [progress for progress in seen if "turned" in progress.metrics][:-1]
+    assert len(looks) == 3
+
+
 def test_progress_goes_through_the_phases(digits: Digits) -> None:
     seen: list[Progress] = []
 

@@ -19,6 +19,9 @@ from workers.unlearning.redirect.targets import Targets
 # Below this many samples, an AUC says next to nothing.
 ENOUGH = 10
 
+# Where agreement is so far below its floor, an attempt does not bring it back.
+HOPELESS = 0.1
+
 
 @dataclass(frozen=True)
 class References:
@@ -105,8 +108,8 @@ class Edit:
         large and the later ones repair what they disturbed: the nearer the remaining samples are to
         where they were, the less a later training on them brings back. An attempt ends when enough
         are turned for a while and the others' confidence is near or comes no nearer, when agreement
-        stays lost, or after `max_steps`. It gives the last look of those at which agreement was
-        kept and enough, or else most, were turned.
+        stays lost or is far gone, or after `max_steps`. It gives the last look of those at which
+        agreement was kept and enough, or else most, were turned.
 
         Raises:
             UnlearningError: the loss or its gradient is not finite.
@@ -134,7 +137,7 @@ class Edit:
             seen = self.look(average, step)
             tell(seen)
             lost = 0 if self.kept(seen) else lost + 1
-            if lost >= config.lost_looks:
+            if lost >= config.lost_looks or self._hopeless(seen):
                 break
             if not lost and (best is None or self._reach(seen) >= self._reach(best[0])):
                 best = seen, copy.deepcopy(average)
@@ -156,6 +159,12 @@ class Edit:
 
     def done(self, look: Look) -> bool:
         return self.turned(look) and look.apart <= self._config.confidence_slack
+
+    def _hopeless(self, look: Look) -> bool:
+        return (
+            look.agreement < self._floor - HOPELESS
+            or look.unseen_agreement < self._unseen_floor - HOPELESS
+        )
 
     def _reach(self, look: Look) -> float:
         return min(look.turned, self.goal)
