@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from bench.scale.data import parent, prepare
+from bench.unlearning.compare import audited
 from workers.data.processing import raw_processing
-from workers.evaluation.audit import audit
 from workers.runner.loading import load_sets
 from workers.unlearning.base import Problem, Progress
 from workers.unlearning.compute import Compute
@@ -116,18 +116,7 @@ def _job(order: Order, data: Any, network: Any, forgotten: Any, work: Path) -> d
 
     unlearned = get_method("auto").unlearn(problem, report)
     clock.ended("unlearning")
-    found = audit(
-        network,
-        unlearned.model,
-        digits_cnn,
-        problem.tap,
-        remaining=sets.remaining,
-        forgotten=sets.forgotten,
-        holdout=sets.holdout,
-        device=CPU,
-        seed=7,
-        min_agreement=MIN_AGREEMENT,
-    )
+    found = audited(problem, unlearned.model)
     clock.ended("auditing")
     most = peak.end()
     # The floor: everything once through the network, and nothing kept.
@@ -139,8 +128,8 @@ def _job(order: Order, data: Any, network: Any, forgotten: Any, work: Path) -> d
         "forget": order.forget,
         "method": unlearned.method,
         "tried": [trial["method"] for trial in unlearned.summary["auto"]["tried"]],
-        "agreement": found.remaining.agreement,
-        "level": found.level,
+        "agreement": found["remaining"]["agreement"],
+        "level": found["level"],
         "seconds": clock.wall,
         "cpu_seconds": clock.cpu,
         "floor_cpu_seconds": floor,
