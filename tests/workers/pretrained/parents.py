@@ -19,11 +19,11 @@ from service.core.settings import Settings
 from tests.workers.pretrained.data import HELD_OUT, TRAINED
 from tests.workers.pretrained.families import FAMILIES, Family, seeded
 from tests.workers.pretrained.training import train
+from tests.workers.runner.plans import first_step
 from workers.architectures.pretrained import Pretrained
 from workers.plan import (
     FORGOTTEN,
     DataPlan,
-    Lineage,
     PretrainedArchitecture,
     Unlearned,
     UnlearnPlan,
@@ -109,17 +109,7 @@ class Runs:
         for name in (FORGOTTEN, "excluded.npy"):
             np.save(work / name, FORGET)
         plan = UnlearnPlan(
-            lineage=Lineage(
-                model="a-model",
-                job_id="a-job",
-                parent_version=1,
-                parent_digest=first.written.digest,
-                parent_tv=0,
-                tv=1,
-                excluded_tv=1,
-                forgotten=len(FORGET),
-                commitment="0" * 64,
-            ),
+            lineage=first_step(first.written.digest, len(FORGET)),
             parent=self.place / "first",
             architecture=PRETRAINED,
             module="auto",

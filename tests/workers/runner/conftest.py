@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from service.core.settings import Settings
-from tests.workers.runner.plans import QUICK, data_plan, run
+from tests.workers.runner.plans import QUICK, data_plan, first_step, run
 from workers.plan import (
     FORGOTTEN,
     Architecture,
-    Lineage,
     UnlearnPlan,
     Validated,
     ValidatePlan,
@@ -59,17 +58,7 @@ def unlearning(
     np.save(work / FORGOTTEN, rows)
     np.save(work / "excluded.npy", rows)
     return UnlearnPlan(
-        lineage=Lineage(
-            model="digits",
-            job_id="job",
-            parent_version=1,
-            parent_digest=parent.written.digest,
-            parent_tv=0,
-            tv=1,
-            excluded_tv=1,
-            forgotten=len(rows),
-            commitment="0" * 64,
-        ),
+        lineage=first_step(parent.written.digest, len(rows)),
         parent=validation.staging,
         architecture=validation.architecture,
         module="auto",

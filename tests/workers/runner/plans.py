@@ -10,7 +10,7 @@ from workers import supervision
 from workers.data.index import read_holdout, read_ids
 from workers.data.specs import ArraySpec, InputSpec
 from workers.keeper import Heartbeat, Keeper
-from workers.plan import DataFile, DataPlan, Outcome, Plan, Refused
+from workers.plan import DataFile, DataPlan, Lineage, Outcome, Plan, Refused
 from workers.progress import RunProgress
 
 # Enough to forget a little, in a second or two.
@@ -68,3 +68,18 @@ def heard(into: list[RunProgress]) -> Heartbeat:
         return False
 
     return hear
+
+
+def first_step(digest: str, forgotten: int) -> Lineage:
+    """From version 1 with that digest to the clock 1, over so many samples."""
+    return Lineage(
+        model="digits",
+        job_id="job",
+        parent_version=1,
+        parent_digest=digest,
+        parent_tv=0,
+        tv=1,
+        excluded_tv=1,
+        forgotten=forgotten,
+        commitment="0" * 64,
+    )

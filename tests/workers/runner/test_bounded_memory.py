@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +14,10 @@ from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 
 from tests.workers.runner.little_memory import like, strided_cnn
+from tests.workers.runner.plans import first_step, indexed
 from workers.artifacts import seal
-from workers.data.index import read_holdout, read_ids
 from workers.data.specs import ArraySpec
-from workers.plan import FORGOTTEN, Architecture, DataFile, DataPlan, Lineage, UnlearnPlan
+from workers.plan import FORGOTTEN, Architecture, UnlearnPlan
 
 ROOT = Path(__file__).parents[3]
 MIB_ALLOWED = 64
@@ -52,25 +51,11 @@ def plan(tmp_path: Path) -> UnlearnPlan:
     torch.manual_seed(0)
     save_file(strided_cnn().state_dict(), parent / "model.safetensors")
     digest = seal(parent).digest
-    files: list[dict[str, Any]] = []
-    uri = (tmp_path / "train.parquet").as_uri()
-    for _ in read_ids(uri, "sample_id", [SPEC], 255, files.append):
-        pass
     rows = np.arange(ROWS // 10)
     np.save(work / FORGOTTEN, rows)
     np.save(work / "excluded.npy", rows)
     return UnlearnPlan(
-        lineage=Lineage(
-            model="large",
-            job_id="job",
-            parent_version=1,
-            parent_digest=digest,
-            parent_tv=0,
-            tv=1,
-            excluded_tv=1,
-            forgotten=len(rows),
-            commitment="0" * 64,
-        ),
+        lineage=first_step(digest, len(rows)),
         parent=parent,
         architecture=Architecture(
             kind="module", factory="tests.workers.runner.little_memory:strided_cnn", kwargs={}
@@ -81,14 +66,8 @@ def plan(tmp_path: Path) -> UnlearnPlan:
         min_agreement=0.0,
         seed=7,
         device="cpu",
-        data=DataPlan(
-            files=[DataFile.model_validate(file) for file in files],
-            holdout_files=[
-                DataFile.model_validate(file)
-                for file in read_holdout((tmp_path / "holdout.parquet").as_uri(), [SPEC])
-            ],
-            id_column="sample_id",
-            inputs=[SPEC],
+        data=indexed(
+            (tmp_path / "train.parquet").as_uri(), (tmp_path / "holdout.parquet").as_uri(), [SPEC]
         ),
         staging=staging,
     )
