@@ -3,10 +3,20 @@
 from torch import Tensor
 from torch.nn import functional
 
+from workers.unlearning.shares import among_others
 
-def agreement(parent: Tensor, candidate: Tensor) -> float:
-    """Logits (n, k) twice -> the share of samples with the same most likely class."""
-    return float((parent.argmax(dim=1) == candidate.argmax(dim=1)).double().mean())
+
+def agreement(parent: Tensor, candidate: Tensor, emptied: Tensor | None = None) -> float:
+    """Logits (n, k) twice -> the share of samples with the same most likely class.
+
+    Where the parent decides for one of the `emptied` classes (k,) bool, of which nothing remains,
+    its next decision is as good: who never saw the class would not know it.
+    """
+    decided = candidate.argmax(dim=1)
+    same = parent.argmax(dim=1) == decided
+    if emptied is not None:
+        same |= among_others(parent, emptied).argmax(dim=1) == decided
+    return float(same.double().mean())
 
 
 def divergence(parent: Tensor, candidate: Tensor) -> float:

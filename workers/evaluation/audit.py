@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from workers.evaluation.agreement import agreement, divergence
 from workers.evaluation.cka import linear_cka
@@ -19,6 +19,7 @@ from workers.unlearning.base import Samples, Tap
 from workers.unlearning.embedding import Embedded, draw
 from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import lay_out
+from workers.unlearning.shares import emptied_by
 
 # With fewer samples on a side, membership is not measured: any AUC would fit.
 FEWEST = 20
@@ -73,8 +74,19 @@ def audit(
         for model in networks:
             lay_out(model, torch.channels_last)
         before, after, view = (reader.read(model) for model in networks)
+        gone = emptied_by(
+            before["remaining"].logits,
+            before["forgotten"].logits,
+            (len(remaining), len(forgotten)),
+        )
         measured = {
-            name: _measure(len(found), before[name], after[name]) for name, found in sets.items()
+            name: _measure(
+                len(found),
+                before[name],
+                after[name],
+                gone if name != "forgotten" else None,
+            )
+            for name, found in sets.items()
         }
         moved = weights(networks[0], networks[1], networks[2], reader.some_logits)
         reason, compared = _unmeasurable(before), None
@@ -105,17 +117,18 @@ def audit(
         forgotten=measured["forgotten"],
         holdout=measured.get("holdout"),
         weights=moved,
+        emptied_classes=gone.nonzero().flatten().tolist(),
         not_measured=not_measured,
         seed=seed,
         **found,
     )
 
 
-def _measure(size: int, before: Embedded, after: Embedded) -> SetReport:
+def _measure(size: int, before: Embedded, after: Embedded, gone: Tensor | None) -> SetReport:
     return SetReport(
         size=size,
         samples=len(before),
-        agreement=agreement(before.logits, after.logits),
+        agreement=agreement(before.logits, after.logits, gone),
         kl=divergence(before.logits, after.logits),
         cka=linear_cka(before.representations, after.representations),
     )

@@ -189,6 +189,8 @@ class AuditReport:
 
     `level` is the highest that was reached, see `workers.evaluation.levels`. No level says that
     anything was erased; `statement` says in a few sentences what the level says here.
+    emptied_classes: outputs of the network of which nothing remains; where the parent decides for
+    one of them, its next decision counts as agreement on remaining and held-out samples as well.
     """
 
     level: str
@@ -204,6 +206,7 @@ class AuditReport:
     rebound: ReboundReport | None
     weights: WeightReport
     power: Power | None
+    emptied_classes: list[int]
     not_measured: dict[str, str]
     seed: int
 

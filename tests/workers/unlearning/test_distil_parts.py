@@ -8,31 +8,31 @@ import torch
 
 from workers.unlearning.distil.config import DistilConfig
 from workers.unlearning.distil.student import Sampler, loss_of
-from workers.unlearning.distil.teacher import class_weights, targets
+from workers.unlearning.distil.teacher import targets
 
 
 def logits(*outputs: list[float]) -> torch.Tensor:
     return torch.tensor(outputs).log()
 
 
-def test_a_class_that_is_forgotten_wholly_is_learnt_from_nobody() -> None:
-    """Remaining (1/4, 3/4) and as many forgotten (1, 0): q = (5/8, 3/8).
-
-    With weights w the share of class 0 in what remains is r = w0 / (w0 + 3 w1), and w = r / q.
-    r = 0 is where it stays: from w = 1, r = 1/4 and w = (2/5, 2); then r = 1/16, and so on.
-    """
-    remaining = torch.tensor([[0.25, 0.75]] * 4)
-    forgotten = torch.tensor([[1.0, 0.0]] * 4)
-    weights = class_weights(remaining, forgotten)
-    assert weights.tolist() == pytest.approx([0.0, 8 / 3], abs=1e-6)
-
-
 def test_where_shares_stay_as_they_are_so_do_the_answers() -> None:
     outputs = torch.tensor([[0.9, 0.1], [0.1, 0.9]])
-    assert class_weights(outputs, outputs).tolist() == pytest.approx([1.0, 1.0], abs=1e-6)
     kept = targets(outputs.log(), outputs.log(), 1.0)
     assert torch.allclose(kept.soft, outputs, atol=1e-6)
     assert kept.decisions.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("prior_shift", [0.0, 0.5, 1.0])
+def test_a_class_of_which_nothing_remains_is_never_taught(prior_shift: float) -> None:
+    """20 of class 0 are forgotten. Of the others, three are taken for it, one of them nearly."""
+    remaining = logits(*[[0.6, 0.3, 0.1]] * 2, [0.45, 0.05, 0.5], *[[0.01, 0.49, 0.5]] * 57)
+    forgotten = logits(*[[0.98, 0.01, 0.01]] * 20)
+
+    found = targets(remaining, forgotten, prior_shift)
+
+    assert found.soft[:, 0].tolist() == [0.0] * 60
+    assert found.soft.sum(dim=1).tolist() == pytest.approx([1.0] * 60)
+    assert found.decisions[:3].tolist() == [1, 1, 2]
 
 
 @pytest.mark.parametrize(

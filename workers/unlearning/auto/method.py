@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -10,9 +11,10 @@ from torch import nn
 
 from workers.evaluation.agreement import agreement, holdout_floor
 from workers.unlearning.auto.config import AutoConfig
-from workers.unlearning.base import Problem, Progress, Report, Samples, Unlearned, UnlearningError
+from workers.unlearning.base import Problem, Progress, Report, Unlearned, UnlearningError
 from workers.unlearning.embedding import answer, draw
 from workers.unlearning.registry import get_method, register
+from workers.unlearning.shares import emptied_by
 
 FEW = ("redirect", "distil", "laf")
 MANY = ("distil", "laf")
@@ -107,36 +109,45 @@ class _Judge:
     def __init__(self, config: AutoConfig, problem: Problem) -> None:
         self._config = config
         self._problem = problem
+        sets = {"remaining": problem.remaining, "forgotten": problem.forgotten}
+        if problem.holdout is not None and len(problem.holdout):
+            sets["holdout"] = problem.holdout
+        self._sets = sets
         generator = torch.Generator().manual_seed(problem.seed)
         most = config.check_samples
-        self._remaining = draw(len(problem.remaining), most, generator)
-        self._holdout = draw(len(problem.holdout or ()), most, generator)
-        self._before: dict[int, torch.Tensor] = {}
+        self._drawn = {name: draw(len(found), most, generator) for name, found in sets.items()}
 
     def measure(self, unlearned: Unlearned) -> Trial:
         problem = self._problem
-        count = len(problem.forgotten), len(problem.remaining)
-        kept = self._agreement(unlearned.model, problem.remaining, self._remaining)
+        sizes = len(problem.remaining), len(problem.forgotten)
+        agreed = {
+            name: agreement(before, self._ask(unlearned.model, name), self._emptied)
+            for name, before in self._before.items()
+            if name != "forgotten"
+        }
+        kept, unseen = agreed["remaining"], agreed.get("holdout")
         good = kept >= problem.min_agreement
-        unseen = None
-        if problem.holdout is not None and len(problem.holdout):
-            unseen = self._agreement(unlearned.model, problem.holdout, self._holdout)
-            good = good and unseen >= holdout_floor(problem.min_agreement, *count)
+        if unseen is not None:
+            good = good and unseen >= holdout_floor(problem.min_agreement, *reversed(sizes))
         return Trial(unlearned, kept, unseen, good)
 
-    def _agreement(self, model: nn.Module, samples: Samples, positions: torch.Tensor) -> float:
-        def ask(network: nn.Module) -> torch.Tensor:
-            # In float32, whatever the method computed in: the gate will look at it so.
-            return answer(
-                copy.deepcopy(network).to(self._problem.device).eval(),
-                samples,
-                positions,
-                self._problem.device,
-                self._config.embed_batch,
-                compute=self._problem.compute.exact(),
-            )
+    @cached_property
+    def _before(self) -> dict[str, torch.Tensor]:
+        """What the parent says of each set."""
+        return {name: self._ask(self._problem.model, name) for name in self._sets}
 
-        # The parent says the same however many results are held against it.
-        if id(samples) not in self._before:
-            self._before[id(samples)] = ask(self._problem.model)
-        return agreement(self._before[id(samples)], ask(model))
+    @cached_property
+    def _emptied(self) -> torch.Tensor:
+        sizes = len(self._problem.remaining), len(self._problem.forgotten)
+        return emptied_by(self._before["remaining"], self._before["forgotten"], sizes)
+
+    def _ask(self, model: nn.Module, name: str) -> torch.Tensor:
+        # In float32, whatever the method computed in: the gate will look at it so.
+        return answer(
+            copy.deepcopy(model).to(self._problem.device).eval(),
+            self._sets[name],
+            self._drawn[name],
+            self._problem.device,
+            self._config.embed_batch,
+            compute=self._problem.compute.exact(),
+        )

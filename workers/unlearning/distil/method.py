@@ -18,6 +18,7 @@ from workers.unlearning.embedding import answer, draw
 from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import lay_out
 from workers.unlearning.registry import register
+from workers.unlearning.shares import emptied_by
 
 # A step size at which the loss has not fallen by a tenth after a fifth of the steps, and not before
 # the fiftieth, is too large.
@@ -70,7 +71,9 @@ class _Run:
         goal = self._goal(remaining, forgotten)
         self.report(Progress("modelling", 1.0))
         watched = draw(len(remaining), self.config.check_samples, self.generator)
+        sizes = len(remaining), len(forgotten)
         wanted = remaining[watched]
+        gone = emptied_by(wanted, forgotten, sizes)
 
         def look(student: nn.Module) -> float:
             batch = self.config.embed_batch
@@ -78,7 +81,7 @@ class _Run:
             seen = answer(
                 student, problem.remaining, watched, problem.device, batch, compute=problem.compute
             )
-            return agreement(wanted, seen)
+            return agreement(wanted, seen, gone)
 
         student, trainer, tries = self._first_lesson(goal)
         reached, steps = look(student), self._steps(self.config.passes)
