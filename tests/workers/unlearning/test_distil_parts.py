@@ -8,7 +8,7 @@ import torch
 
 from workers.unlearning.distil.config import DistilConfig
 from workers.unlearning.distil.student import Sampler, loss_of
-from workers.unlearning.distil.teacher import targets
+from workers.unlearning.distil.teacher import soften, targets
 
 
 def logits(*outputs: list[float]) -> torch.Tensor:
@@ -53,6 +53,26 @@ def test_targets_follow_the_shift_as_far_as_is_asked(prior_shift: float, wanted:
 
     assert found.soft[-1].tolist() == pytest.approx([wanted, 1 - wanted], abs=1e-3)
     assert found.decisions[-1] == (0 if wanted > 0.5 else 1)
+
+
+@pytest.mark.parametrize(("most", "wanted"), [(4, 1.0), (3, 0.5), (2, 0.25), (1, 0.125), (0, 0.0)])
+def test_the_shift_is_halved_until_few_decisions_change(most: int, wanted: float) -> None:
+    """Certain answers: 1000 of class 0 and 3000 of class 1 remain, 2000 of class 0 go.
+
+    w = (1/2, 3/2). Beside them four answers that it changes below 3/4, its root below 0.634, its
+    fourth root below 0.568, its eighth below 0.534, its sixteenth below 0.517.
+    """
+    zero, one = [1 - 1e-7, 1e-7], [1e-7, 1 - 1e-7]
+    unsure = [[share, 1 - share] for share in (0.74, 0.62, 0.55, 0.51)]
+    remaining = logits(*[zero] * 1000, *[one] * 3000, *unsure)
+    soft = torch.empty_like(remaining)
+
+    used = soften(remaining, logits(*[zero] * 2000), 1.0, (most + 0.5) / 4004, soft)
+
+    assert used == wanted
+    changed = soft.argmax(dim=1) != remaining.argmax(dim=1)
+    assert changed.sum() == most
+    assert not changed[:4000].any()
 
 
 def test_the_loss_mixes_decision_and_output() -> None:

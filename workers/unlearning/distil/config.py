@@ -24,6 +24,9 @@ class DistilConfig(Knobs):
     prior_shift: float = knob(
         0.5, "How far targets follow the classes' shares in what remains; 1 is wholly.", 0.0, 1.0
     )
+    flips_share: float = knob(
+        0.5, "Share of the allowed disagreement up to which targets may differ.", 0.0, 1.0
+    )
     easy_share: float = knob(
         0.25, "How often a sample is drawn that is known well; 1 draws all alike.", 0.01, 1.0
     )

@@ -68,7 +68,7 @@ class _Run:
 
     def go(self) -> tuple[nn.Module, dict[str, Any]]:
         remaining, forgotten = self._answers()
-        goal = self._goal(remaining, forgotten)
+        goal, shift = self._goal(remaining, forgotten)
         self.report(Progress("modelling", 1.0))
         watched = draw(len(remaining), self.config.check_samples, self.generator)
         sizes = len(remaining), len(forgotten)
@@ -98,19 +98,27 @@ class _Run:
             "steps_taken": taken,
             "lessons": lessons,
             "learning_rate": self.config.learning_rate / 4**tries,
+            "prior_shift_used": shift,
             "agreement": reached,
             "agreement_kept": reached >= self.floor,
             "forgotten": len(forgotten),
             "remaining": len(remaining),
         }
 
-    def _goal(self, remaining: Tensor, forgotten: Tensor) -> Targets:
+    def _goal(self, remaining: Tensor, forgotten: Tensor) -> tuple[Targets, float]:
+        """What is learnt, and how far it follows the classes' shares in what remains."""
         rows, width = remaining.shape
-        shift = self.config.prior_shift
-        table = self.problem.compute.filled(
-            "targets", rows, width, lambda soft: soften(remaining, forgotten, shift, soft)
-        )
-        return decided(table)
+        flips = self.config.flips_share * (1 - self.problem.min_agreement)
+        used = torch.zeros(2)
+
+        def fill(soft: Tensor) -> None:
+            shift = soften(remaining, forgotten, self.config.prior_shift, flips, soft)
+            used.copy_(torch.tensor([shift, 1.0]))
+
+        table = self.problem.compute.filled("targets", rows, width, fill)
+        # Of several processes, some may have written nothing.
+        self.problem.compute.ranks.add_up(used)
+        return decided(table), float(used[0] / used[1])
 
     def _answers(self) -> tuple[Tensor, Tensor]:
         """The parent's logits on all remaining and all forgotten samples."""

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from workers.unlearning.shares import class_weights, emptied, parts_of
 
+TRIES = 5
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -16,27 +18,56 @@ class Targets:
     soft: Tensor
 
 
-def targets(remaining: Tensor, forgotten: Tensor, prior_shift: float) -> Targets:
+def targets(
+    remaining: Tensor, forgotten: Tensor, prior_shift: float, flips: float = 1.0
+) -> Targets:
     """Logits (n, k) and (m, k) of the parent -> what a student should learn of the n samples.
 
-    `prior_shift` is the power of the class weights: 0 leaves the parent's answers as they are, but
-    for classes of which nothing remains. These are never an answer.
+    As of `soften`.
     """
     soft = torch.empty_like(remaining)
-    soften(remaining, forgotten, prior_shift, soft)
+    soften(remaining, forgotten, prior_shift, flips, soft)
     return decided(soft)
 
 
-def soften(remaining: Tensor, forgotten: Tensor, prior_shift: float, soft: Tensor) -> None:
-    """Write the softmax targets to `soft` (n, k), which may lie on disk."""
+def soften(
+    remaining: Tensor, forgotten: Tensor, prior_shift: float, flips: float, soft: Tensor
+) -> float:
+    """Write the softmax targets to `soft` (n, k), which may lie on disk -> the shift used.
+
+    `prior_shift` is the power of the class weights: 0 leaves the parent's answers as they are, but
+    for classes of which nothing remains. These are never an answer. It is halved until it changes
+    the decision on no more than the share `flips` of the samples, and is 0 after four times: where
+    what is forgotten has wrong labels, the weights are wrong, and would change many.
+    """
     for part, logits in zip(parts_of(soft), parts_of(remaining), strict=True):
         part.copy_(logits.softmax(dim=1))
     outputs, sizes = forgotten.softmax(dim=1), (len(remaining), len(forgotten))
-    weights = class_weights(soft, outputs, sizes) ** prior_shift
-    weights[emptied(soft, outputs, sizes)] = 0.0
+    weights = class_weights(soft, outputs, sizes)
+    gone = emptied(soft, outputs, sizes)
+    shift = prior_shift
+    for halving in range(TRIES + 1):
+        shift = prior_shift / 2**halving if halving < TRIES else 0.0
+        if not shift or _flipped(soft, weights**shift, gone) <= flips:
+            break
+    factors = (weights**shift).masked_fill(gone, 0.0)
     for part in parts_of(soft):
-        part.mul_(weights)
+        part.mul_(factors)
         part.div_(part.sum(dim=1, keepdim=True).clamp(min=1e-12))
+    return shift
+
+
+def _flipped(soft: Tensor, factors: Tensor, gone: Tensor) -> float:
+    """The share of outputs (n, k) that decide otherwise with `factors` (k,).
+
+    Decisions for classes that are `gone` (k,) have to change, and do not count.
+    """
+    changed = 0
+    for part in parts_of(soft):
+        decided_before = part.argmax(dim=1)
+        decided_now = (part * factors).argmax(dim=1)
+        changed += int(((decided_before != decided_now) & ~gone[decided_before]).sum())
+    return changed / len(soft)
 
 
 def decided(soft: Tensor) -> Targets:
