@@ -44,7 +44,9 @@ def main() -> None:
     parser.add_argument("--tasks", type=listed(list(TASKS)), default=DEFAULT_TASKS)
     parser.add_argument("--methods", type=listed(names()), default="auto,redirect,distil,laf")
     parser.add_argument("--parameters", type=json.loads, default={}, help="of all methods, JSON")
-    parser.add_argument("--seeds", type=int, default=1, help="how many, from 0 on")
+    parser.add_argument("--seeds", type=int, default=1, help="how many")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--cache", type=Path, default=Path(".bench/networks"))
     parser.add_argument("--json", type=Path)
@@ -56,14 +58,22 @@ def main() -> None:
     rows: list[Row] = []
     methods = dict.fromkeys(given.methods, given.parameters)
     for task in given.tasks:
-        for seed in range(given.seeds):
+        for seed in range(given.first_seed, given.first_seed + given.seeds):
             console.print(f"{task}, seed {seed} ...", style="dim")
             rows += compare(
-                given.images, given.rows, task, seed, methods, given.cache, given.threads
+                given.images,
+                given.rows,
+                task,
+                seed,
+                methods,
+                given.cache,
+                given.threads,
+                given.device,
             )
     show(rows, console)
     if given.json:
-        facts = machine(given.threads) | {"images": given.images, "seeds": given.seeds}
+        facts = machine(given.threads, given.device)
+        facts |= {"images": given.images, "seeds": given.seeds, "parameters": given.parameters}
         write(rows, given.json, facts)
     if given.picture:
         draw(rows, given.picture)
@@ -74,7 +84,7 @@ def main() -> None:
 def first_views(rows: list[Row]) -> dict[str, dict[str, View]]:
     """By task and method, of the first seed."""
     return {
-        task: {method: found[0].view for method, found in methods.items()}
+        task: {method: found[0].view for method, found in methods.items() if found[0].view}
         for task, methods in grouped(rows).items()
     }
 

@@ -1,6 +1,7 @@
 """One task, one seed: the original, the oracle, and every method, side by side."""
 
 import resource
+import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -19,8 +20,13 @@ from bench.unlearning.projection import View, view
 from bench.unlearning.tasks import make_task
 from bench.unlearning.training import Cost, Stopwatch
 from workers.data.samples import MappedSamples
+from workers.device import choose_compute
 from workers.evaluation.audit import audit
+from workers.seeding import seed_everything
 from workers.unlearning.base import Problem
+from workers.unlearning.compute import Compute
+from workers.unlearning.inputs import to
+from workers.unlearning.ranks import Ranks
 from workers.unlearning.registry import get_method
 from workers.unlearning.tap import find_tap
 
@@ -35,8 +41,9 @@ class Row:
 
     cost: of the method alone, reading the data included; `audit_cost` of the audit after it.
     oracle_cached: the oracle was trained in an earlier run, as long as it took then. requests:
-    what the method says of each request. peak_mib: the most memory that its process held, data
-    and libraries included. view: for the picture.
+    what the method says of each request. peak_mib: the most memory that its process held on the
+    host, data and libraries included. view: for the picture, if it is wanted. device: what all of
+    it ran on.
     """
 
     task: str
@@ -51,7 +58,8 @@ class Row:
     audit: dict[str, Any] | None
     audit_cost: Cost | None
     requests: list[dict[str, Any]]
-    view: View
+    view: View | None
+    device: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,7 @@ class Order:
     parameters: dict[str, Any]
     cache: Path
     threads: int
+    device: str
 
 
 def load_images(name: str, rows: int | None) -> Images:
@@ -80,27 +89,30 @@ def problem_of(
     model: nn.Module,
     seed: int,
     parameters: dict[str, Any],
+    compute: Compute,
 ) -> Problem:
     """What a method gets to see of a request for the rows `gone`: no labels, and no test samples.
 
-    `before` are the rows that earlier requests have deleted.
+    `before` are the rows that earlier requests have deleted. It is computed where `model` is.
     """
     everything = images.train.images
     held_out = images.holdout.images
     kept = np.ones(len(everything), dtype=bool)
     kept[gone] = kept[before] = False
     remaining = MappedSamples(everything, np.flatnonzero(kept), images.scale)
+    device = next(model.parameters()).device
     return Problem(
         model=model,
         fresh=lambda: fresh(images),
-        tap=find_tap(model, remaining.batch(torch.arange(2))),
+        tap=find_tap(model, to(remaining.batch(torch.arange(2)), device)),
         remaining=remaining,
         forgotten=MappedSamples(everything, gone, images.scale),
         holdout=MappedSamples(held_out, np.arange(len(held_out)), images.scale),
-        device=torch.device("cpu"),
+        device=device,
         seed=seed,
         min_agreement=MIN_AGREEMENT,
         parameters=parameters,
+        compute=compute,
     )
 
 
@@ -112,12 +124,15 @@ def compare(
     methods: dict[str, dict[str, Any]],
     cache: Path,
     threads: int,
+    device_name: str = "cpu",
 ) -> list[Row]:
     """The original, the oracle and each method (name -> its parameters) on one task."""
     torch.set_num_threads(threads)
+    device = torch.device(device_name)
     images = load_images(images_name, rows)
     task = make_task(task_name, images, seed)
-    first, second = original(images, task, seed, cache), oracle(images, task, seed, cache)
+    first = original(images, task, seed, cache, device)
+    second = oracle(images, task, seed, cache, device)
     truth = measure(second.model, images, task, seed)
     before = measure(first.model, images, task, seed)
 
@@ -137,6 +152,7 @@ def compare(
             cost=cost,
             oracle_cost=second.cost,
             oracle_cached=second.cached,
+            device=device_name,
             **(fields | more),
         )
 
@@ -145,7 +161,9 @@ def compare(
         row(ORACLE, truth, second.cost, view=view(second.model, images, task, seed)),
     ]
     for method, parameters in methods.items():
-        order = Order(images_name, rows, task_name, seed, method, parameters, cache, threads)
+        order = Order(
+            images_name, rows, task_name, seed, method, parameters, cache, threads, device_name
+        )
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             answer = pool.submit(apply_method, order).result()
         found.append(row(method, answer.pop("measures"), answer.pop("cost"), **answer))
@@ -154,23 +172,32 @@ def compare(
 
 def apply_method(order: Order) -> dict[str, Any]:
     """Run a method in this process, which has done nothing else, and measure what it made."""
-    torch.set_num_threads(order.threads)
+    with tempfile.TemporaryDirectory() as scratch:
+        return _applied(order, torch.device(order.device), Path(scratch))
+
+
+def _applied(order: Order, device: torch.device, scratch: Path) -> dict[str, Any]:
+    # As the runner of a job does it.
+    seed_everything(order.seed, order.threads)
+    compute = choose_compute(device, Ranks(), "auto", "auto", scratch)
     images = load_images(order.images, order.rows)
     task = make_task(order.task, images, order.seed)
-    parent = original(images, task, order.seed, order.cache).model
+    parent = original(images, task, order.seed, order.cache, device).model
     nothing = np.empty(0, dtype=np.int64)
 
-    watch = Stopwatch()
+    watch = Stopwatch(device)
     model, gone, made = parent, nothing, []
     for number, rows in enumerate(task.requests()):
-        problem = problem_of(images, rows, gone, model, order.seed + number, order.parameters)
+        problem = problem_of(
+            images, rows, gone, model, order.seed + number, order.parameters, compute
+        )
         unlearned = get_method(order.method).unlearn(problem, lambda _progress: None)
         model, gone = unlearned.model, np.concatenate([gone, rows])
         made.append({"method": unlearned.method, **unlearned.summary})
     cost = watch.read()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    watch = Stopwatch()
-    report = audited(problem_of(images, gone, nothing, parent, order.seed, {}), model)
+    watch = Stopwatch(device)
+    report = audited(problem_of(images, gone, nothing, parent, order.seed, {}, compute), model)
     return {
         "measures": measure(model, images, task, order.seed),
         "cost": cost,

@@ -27,6 +27,7 @@ from bench.unlearning.training import Cost
 
 SPLIT = "split.npz"
 WEIGHTS = "original.safetensors"
+CPU = torch.device("cpu")
 
 
 def give(given: argparse.Namespace) -> None:
@@ -37,7 +38,7 @@ def give(given: argparse.Namespace) -> None:
     """
     images = load_images(given.images, None)
     task = make_task(given.task, images, given.seed)
-    network = original(images, task, given.seed, given.cache).model
+    network = original(images, task, given.seed, given.cache, CPU).model
     given.folder.mkdir(parents=True, exist_ok=True)
     np.savez(
         given.folder / SPLIT,
@@ -56,8 +57,8 @@ def judge(given: argparse.Namespace) -> None:
     """Print one table: nothing, the oracle, and the network in the file."""
     images = load_images(given.images, None)
     task = make_task(given.task, images, given.seed)
-    first = original(images, task, given.seed, given.cache)
-    second = oracle(images, task, given.seed, given.cache)
+    first = original(images, task, given.seed, given.cache, CPU)
+    second = oracle(images, task, given.seed, given.cache, CPU)
     made = fresh(images)
     load(made, given.weights)
     truth = measure(second.model, images, task, given.seed)
@@ -81,6 +82,7 @@ def judge(given: argparse.Namespace) -> None:
                 audit_cost=None,
                 requests=[],
                 view=view(network, images, task, given.seed),
+                device=CPU.type,
             )
         )
     show(rows, Console(width=180))

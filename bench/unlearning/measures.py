@@ -45,8 +45,11 @@ def to_tensor(images: npt.NDArray[np.uint8], scale: float) -> Tensor:
 
 @torch.no_grad()
 def predict(model: nn.Module, inputs: Tensor) -> Tensor:
-    """Softmax outputs (n, k) of a network in evaluation mode."""
-    return torch.cat([model.eval()(batch).softmax(dim=1) for batch in inputs.split(BATCH)])
+    """Softmax outputs (n, k), on the CPU, of a network in evaluation mode on whichever device."""
+    device = next(model.parameters()).device
+    return torch.cat(
+        [model.eval()(batch.to(device)).softmax(dim=1).cpu() for batch in inputs.split(BATCH)]
+    )
 
 
 def measure(model: nn.Module, images: Images, task: Task, seed: int) -> Measures:

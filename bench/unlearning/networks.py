@@ -33,14 +33,14 @@ def fresh(images: Images) -> nn.Module:
     return build(Architecture(kind="module", factory=images.factory, kwargs={}), Settings())
 
 
-def original(images: Images, task: Task, seed: int, cache: Path) -> Network:
-    """Trained on everything."""
-    return _trained(images, task, np.ones(len(images.train), dtype=bool), seed, cache)
+def original(images: Images, task: Task, seed: int, cache: Path, device: torch.device) -> Network:
+    """Trained on everything. It is on the device."""
+    return _trained(images, task, np.ones(len(images.train), dtype=bool), seed, cache, device)
 
 
-def oracle(images: Images, task: Task, seed: int, cache: Path) -> Network:
+def oracle(images: Images, task: Task, seed: int, cache: Path, device: torch.device) -> Network:
     """Trained in the same way, with the same seed, without what is forgotten."""
-    return _trained(images, task, ~task.forgotten, seed, cache)
+    return _trained(images, task, ~task.forgotten, seed, cache, device)
 
 
 def _trained(
@@ -49,14 +49,20 @@ def _trained(
     kept: np.ndarray[tuple[int], np.dtype[np.bool_]],
     seed: int,
     cache: Path,
+    device: torch.device,
 ) -> Network:
+    computed = (
+        {"device": torch.cuda.get_device_name(device)}
+        if device.type == "cuda"
+        else {"threads": torch.get_num_threads()}
+    )
     what = {
         "images": images.name,
         "labels": hashlib.sha256(task.labels[kept].tobytes()).hexdigest(),
         "rows": hashlib.sha256(np.flatnonzero(kept).tobytes()).hexdigest(),
         "recipe": asdict(task.recipe),
         "seed": seed,
-        "threads": torch.get_num_threads(),
+        **computed,
     }
     name = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
     weights, facts = cache / f"{name}.safetensors", cache / f"{name}.json"
@@ -65,9 +71,10 @@ def _trained(
     if facts.exists():
         model.load_state_dict(load_file(weights))
         cost = Cost(**json.loads(facts.read_text(encoding="utf-8"))["cost"])
-        return Network(model.eval(), cost, cached=True)
-    inputs = to_tensor(images.train.images[kept], images.scale)
-    labels = torch.from_numpy(task.labels[kept])
+        return Network(model.to(device).eval(), cost, cached=True)
+    model.to(device)
+    inputs = to_tensor(images.train.images[kept], images.scale).to(device)
+    labels = torch.from_numpy(task.labels[kept]).to(device)
     cost = train(model, inputs, labels, task.recipe, torch.Generator().manual_seed(seed))
     cache.mkdir(parents=True, exist_ok=True)
     save_file(model.state_dict(), weights)

@@ -7,7 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bench.unlearning.compare import NOTHING, ORACLE, Row
-from bench.unlearning.tables import grouped
+from bench.unlearning.tables import cost_ratio, grouped
 
 
 def draw(rows: list[Row], path: Path) -> None:
@@ -25,14 +25,12 @@ def draw(rows: list[Row], path: Path) -> None:
                 axes.axhline(gap, color="grey", linestyle="--", linewidth=1)
                 axes.annotate(method, (0.02, gap), xycoords=("axes fraction", "data"), va="bottom")
                 continue
-            cost = float(
-                np.mean([row.cost.cpu_seconds / row.oracle_cost.cpu_seconds for row in found])
-            )
+            cost = float(np.mean([cost_ratio(row) for row in found]))
             axes.plot(cost, gap, "o")
             axes.annotate(method, (cost, gap), xytext=(5, 5), textcoords="offset points")
         axes.set_xscale("log")
         axes.set_ylim(bottom=0)
         axes.set_title(task)
-        axes.set_xlabel("processor seconds / the oracle's")
+        axes.set_xlabel("seconds / the oracle's")
         axes.set_ylabel("mean gap to the oracle, points")
     figure.savefig(path, dpi=120)

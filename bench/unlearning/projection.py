@@ -36,10 +36,10 @@ def view(model: nn.Module, images: Images, task: Task, seed: int) -> View:
     test = generator.permutation(len(images.test))[:SHOWN]
 
     def represented(pixels: npt.NDArray[np.uint8]) -> Floats:
-        inputs = to_tensor(pixels, images.scale)
+        inputs = to_tensor(pixels, images.scale).to(next(model.parameters()).device)
         model.eval()
         with Tapped(model, find_tap(model, inputs[:2])) as tapped:
-            return torch.cat([tapped(batch)[0] for batch in inputs.split(BATCH)]).numpy()
+            return torch.cat([tapped(batch)[0].cpu() for batch in inputs.split(BATCH)]).numpy()
 
     return View(
         represented(images.train.images[gone]),

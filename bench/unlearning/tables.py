@@ -1,5 +1,9 @@
-"""From rows to tables for people, and JSON for everybody else."""
+"""From rows to tables for people, and JSON for everybody else.
 
+`python -m bench.unlearning.tables FILE...` shows what several runs have written as one table.
+"""
+
+import argparse
 import json
 import platform
 from collections import defaultdict
@@ -12,14 +16,17 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.unlearning.compare import NOTHING, Row, to_json
+from bench.unlearning.measures import Measures
+from bench.unlearning.training import Cost
 
 COLUMNS = ("train_r", "train_f", "test", "asr", "memorisation_gap")
 TITLES = ("Train_r", "Train_f", "Test", "ASR", "mem. gap")
 
 
-def machine(threads: int) -> dict[str, Any]:
+def machine(threads: int, device: str = "cpu") -> dict[str, Any]:
     return {
         "machine": platform.machine(),
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
         "threads": threads,
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -77,7 +84,7 @@ def cells(found: list[Row], nothing: list[Row]) -> list[str]:
     audits = [row.audit for row in found if row.audit is not None]
     seconds = float(np.mean([row.cost.seconds for row in found]))
     cpu = float(np.mean([row.cost.cpu_seconds for row in found]))
-    oracle = float(np.mean([row.oracle_cost.cpu_seconds for row in found]))
+    ratio = float(np.mean([cost_ratio(row) for row in found]))
     peaks = [row.peak_mib for row in found if row.peak_mib is not None]
     return [
         *(f"{mean(found, column):.2f}" for column in COLUMNS),
@@ -87,11 +94,47 @@ def cells(found: list[Row], nothing: list[Row]) -> list[str]:
         " ".join(sorted({audit["level"] for audit in audits})),
         f"{seconds:.1f}",
         f"{cpu:.1f}",
-        f"{cpu / oracle:.3f}",
+        f"{ratio:.3f}",
         f"{max(peaks):.0f}" if peaks else "",
     ]
+
+
+def cost_ratio(row: Row) -> float:
+    """The method's seconds over the oracle's, as they are counted on the row's device."""
+    device = torch.device(row.device)
+    return row.cost.on(device) / row.oracle_cost.on(device)
 
 
 def write(rows: list[Row], path: Path, facts: dict[str, Any]) -> None:
     content = {"facts": facts, "rows": [to_json(row) for row in rows]}
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read(path: Path) -> list[Row]:
+    """The rows that `write` has written, without the points of the picture."""
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    return [
+        Row(
+            **row
+            | {
+                "measures": Measures(**row["measures"]),
+                "cost": Cost(**row["cost"]),
+                "oracle_cost": Cost(**row["oracle_cost"]),
+                "audit_cost": row["audit_cost"] and Cost(**row["audit_cost"]),
+                "view": None,
+            }
+        )
+        for row in rows
+    ]
+
+
+def together(rows: list[Row]) -> list[Row]:
+    """One row a task, seed and method: nothing and the oracle stand in every run's file."""
+    return list({(row.task, row.seed, row.method): row for row in rows}.values())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m bench.unlearning.tables")
+    parser.add_argument("files", type=Path, nargs="+", help="JSON, of bench.unlearning")
+    found = [row for path in parser.parse_args().files for row in read(path)]
+    show(together(found), Console(width=180))

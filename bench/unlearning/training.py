@@ -19,22 +19,34 @@ from workers.unlearning.layout import lay_out
 class Cost:
     """Seconds by the clock, and of all processors of this process together.
 
-    On a machine that does something else as well, only the second ones can be compared.
+    On a machine that does something else as well, only the second ones can be compared; they say
+    nothing of what a GPU did.
     """
 
     seconds: float
     cpu_seconds: float
 
+    def on(self, device: torch.device) -> float:
+        """The seconds that count on such a device."""
+        return self.seconds if device.type == "cuda" else self.cpu_seconds
+
 
 class Stopwatch:
-    """Runs from when it is made."""
+    """Runs from when it is made, and waits at both ends for what the device still has to do."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._wait()
         self._started = time.monotonic(), time.process_time()
 
     def read(self) -> Cost:
+        self._wait()
         wall, cpu = self._started
         return Cost(time.monotonic() - wall, time.process_time() - cpu)
+
+    def _wait(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
 
 
 @dataclass(frozen=True)
@@ -51,8 +63,12 @@ class Recipe:
 def train(
     model: nn.Module, inputs: Tensor, labels: Tensor, recipe: Recipe, generator: torch.Generator
 ) -> Cost:
-    """Train `model` on images (n, c, h, w), labels (n,) with cross-entropy; returns the cost."""
-    watch = Stopwatch()
+    """Train `model` on images (n, c, h, w), labels (n,) with cross-entropy; returns the cost.
+
+    All three are on one device, and stay there.
+    """
+    device = inputs.device
+    watch = Stopwatch(device)
     steps = recipe.epochs * -(-len(inputs) // recipe.batch)
     # Adam with the decay in its gradient, as the paper's code has it.
     optimizer = torch.optim.Adam(
@@ -67,7 +83,8 @@ def train(
     inputs = inputs.contiguous(memory_format=torch.channels_last)
     model.train()
     for _ in range(recipe.epochs):
-        for rows in torch.randperm(len(inputs), generator=generator).split(recipe.batch):
+        order = torch.randperm(len(inputs), generator=generator).to(device)
+        for rows in order.split(recipe.batch):
             optimizer.zero_grad(set_to_none=True)
             loss = functional.cross_entropy(model(inputs[rows]), labels[rows])
             torch.autograd.backward(loss)

@@ -53,9 +53,9 @@ class Digits:
         }
         return Problem(**(values | changes))  # type: ignore[arg-type]
 
-    def measure(self, candidate: nn.Module) -> AuditReport:
+    def measure(self, candidate: nn.Module, **changes: object) -> AuditReport:
         """The audit of a candidate against the parent, as a job runs it."""
-        problem = self.problem()
+        problem = self.problem(**changes)
         return audit(
             self.parent,
             candidate,
