@@ -42,3 +42,30 @@ def chatty() -> nn.Module:
     from workers.zoo import digits_cnn
 
     return digits_cnn()
+
+
+def leak() -> nn.Module:
+    """Takes more and more memory and gives none back, 16 MiB at a time."""
+    kept = []
+    while True:
+        kept.append(bytearray(os.urandom(1) * 2**24))
+        time.sleep(0.01)
+
+
+def leak_in_a_child() -> nn.Module:
+    """The same in a process that the run has started."""
+    child = os.fork()
+    if not child:
+        leak()
+    os.waitpid(child, 0)
+    raise AssertionError("unreachable")
+
+
+def too_large_at_once() -> nn.Module:
+    """More than any machine has: the allocator refuses it."""
+    return nn.Linear(2**24, 2**24)
+
+
+def killed_from_outside() -> nn.Module:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("unreachable")

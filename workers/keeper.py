@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from workers.lifecycle.leases import LeaseLostError
+from workers.lifecycle.leases import CancelledError, LeaseLostError
 from workers.progress import RunProgress
 
 log = structlog.get_logger(__name__)
@@ -28,10 +28,6 @@ LAST_BEAT_SECONDS = 1.0
 
 # Set when Celery was told to stop: runs are ended and their work is given back.
 stopping = Event()
-
-
-class CancelledError(RuntimeError):
-    """Somebody asked for the work to stop."""
 
 
 class ShutdownError(RuntimeError):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.core.reasons import JobReason
 from workers.data.specs import KindOfInput
 
 PLAN = "plan.json"
@@ -143,6 +144,7 @@ class Refused(Frozen):
 
     kind: Literal["refused"] = "refused"
     reason: str
+    code: JobReason = JobReason.REFUSED
 
 
 class Failed(Frozen):
@@ -150,6 +152,7 @@ class Failed(Frozen):
 
     kind: Literal["failed"] = "failed"
     reason: str
+    code: JobReason
 
 
 Outcome = Annotated[Validated | Unlearned | Refused, Field(discriminator="kind")]

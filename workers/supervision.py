@@ -13,9 +13,12 @@ from typing import IO
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
+from service.core.reasons import JobReason
 from service.core.settings import Settings
+from workers.exits import code_of_exit
 from workers.keeper import Keeper
 from workers.lifecycle.leases import LeaseLostError
+from workers.memory import GroupMemory, KernelWatch
 from workers.plan import OUTCOME, PLAN, Ending, Failed, Outcome, Plan, ProgressLine
 from workers.progress import RunProgress
 
@@ -23,10 +26,24 @@ log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 30.0
 POLL_SECONDS = 0.1
+MIB = 2**20
 
 
 class RunFailedError(RuntimeError):
     """The run came to nothing; another attempt may do better."""
+
+    def __init__(self, code: JobReason, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class MemoryLimitError(RunFailedError):
+    """It took more memory than it may."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            JobReason.OUT_OF_MEMORY, f"It took more memory than the limit of {limit} MiB."
+        )
 
 
 def run(plan: Plan, work_dir: Path, settings: Settings, lease: Keeper) -> Outcome:
@@ -35,8 +52,8 @@ def run(plan: Plan, work_dir: Path, settings: Settings, lease: Keeper) -> Outcom
     The process is gone when this returns or raises.
 
     Raises:
-        RunFailedError: it crashed, was killed, found the storage away, or took longer than the
-            limit.
+        RunFailedError: it crashed, was killed, found the storage away, or took more time or memory
+            than it may.
         LeaseLostError, CancelledError, ShutdownError: see `Keeper.check`.
     """
     (work_dir / PLAN).write_text(plan.model_dump_json(), encoding="utf-8")
@@ -50,14 +67,16 @@ def run(plan: Plan, work_dir: Path, settings: Settings, lease: Keeper) -> Outcom
         # read from where they were registered, and nothing is fetched from a hub.
         env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "HF_HUB_OFFLINE": "1"},
     )
+    watch = Watch(process, settings, lease)
     try:
-        Watch(process, settings, lease).until_it_ends()
-    except LeaseLostError:
-        kill(process)  # Somebody else may begin soon: there is no time to be polite.
+        watch.until_it_ends()
+    except (LeaseLostError, MemoryLimitError):
+        # Somebody else may begin soon, or more memory be taken: there is no time to be polite.
+        kill(process)
         raise
     finally:
         end(process)
-    return read_outcome(process, work_dir)
+    return read_outcome(process, work_dir, out_of_memory=watch.kernel_killed())
 
 
 class Watch:
@@ -70,20 +89,35 @@ class Watch:
         self._progress = RunProgress()
         self._lines: SimpleQueue[ProgressLine] = SimpleQueue()
         self._started = time.monotonic()
+        self._memory = GroupMemory(process.pid)
+        self._kernel = KernelWatch()
 
     def until_it_ends(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 (it is a pipe)
         reader = Thread(target=self._read, args=[self._process.stdout], daemon=True)
         reader.start()
         while self._process.poll() is None:
+            self._kernel.look()
             self._pass_on()
             self._lease.check()
-            limit = self._settings.job_time_limit_seconds
-            if time.monotonic() - self._started > limit:
-                raise RunFailedError(f"It took longer than the limit of {limit:.0f} seconds.")
+            self._check_limits()
             time.sleep(POLL_SECONDS)
         reader.join(timeout=GRACE_SECONDS)
         self._pass_on()
+
+    def kernel_killed(self) -> bool:
+        """Whether the kernel has killed for want of memory just now."""
+        return self._kernel.killed_lately()
+
+    def _check_limits(self) -> None:
+        seconds = self._settings.job_time_limit_seconds
+        if time.monotonic() - self._started > seconds:
+            raise RunFailedError(
+                JobReason.TIMED_OUT, f"It took longer than the limit of {seconds:.0f} seconds."
+            )
+        mebibytes = self._settings.job_memory_limit_mib
+        if mebibytes is not None and self._memory.used() > mebibytes * MIB:
+            raise MemoryLimitError(mebibytes)
 
     def _read(self, pipe: IO[str]) -> None:
         for line in pipe:
@@ -126,15 +160,29 @@ def kill(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
-def read_outcome(process: subprocess.Popen[str], work_dir: Path) -> Outcome:
+def read_outcome(process: subprocess.Popen[str], work_dir: Path, *, out_of_memory: bool) -> Outcome:
+    """What the run left; `out_of_memory` says what a kill was that nobody else owns up to.
+
+    Raises:
+        RunFailedError: nothing, or that it failed.
+    """
     path = work_dir / OUTCOME
     if process.returncode == 0 and path.exists():
         text = path.read_text(encoding="utf-8")
         ending = TypeAdapter[Ending](Ending).validate_json(text)
         if isinstance(ending, Failed):
-            raise RunFailedError(ending.reason)
+            raise failure(ending.code, ending.reason, out_of_memory=out_of_memory)
         return ending
+    code = code_of_exit(process.returncode)
     if process.returncode < 0:
         name = signal.Signals(-process.returncode).name
-        raise RunFailedError(f"Its process was ended by {name}.")
-    raise RunFailedError(f"Its process ended with code {process.returncode}; its log says why.")
+        raise failure(code, f"Its process was ended by {name}.", out_of_memory=out_of_memory)
+    raise RunFailedError(
+        code, f"Its process ended with code {process.returncode}; its log says why."
+    )
+
+
+def failure(code: JobReason, reason: str, *, out_of_memory: bool) -> RunFailedError:
+    if code == JobReason.KILLED and out_of_memory:
+        return RunFailedError(JobReason.OUT_OF_MEMORY, "The kernel killed it for want of memory.")
+    return RunFailedError(code, reason)

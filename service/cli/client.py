@@ -31,7 +31,12 @@ class Client:
     def get(self, path: str, **query: Any) -> Any:
         return self._send("GET", path, params=query)
 
-    def post(self, path: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> Any:
+    def post(
+        self,
+        path: str,
+        body: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Any:
         return self._send("POST", path, json=body, headers=headers)
 
     def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:

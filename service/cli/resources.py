@@ -18,7 +18,7 @@ from service.cli.watch import watch
 datasets = typer.Typer(no_args_is_help=True, help="Register and list training sets.")
 models = typer.Typer(no_args_is_help=True, help="Register and list models and their versions.")
 requests = typer.Typer(no_args_is_help=True, help="Delete samples, and follow what becomes of it.")
-jobs = typer.Typer(no_args_is_help=True, help="Look at unlearning jobs.")
+jobs = typer.Typer(no_args_is_help=True, help="Look at unlearning jobs, and stop them.")
 
 INVALID = "invalid"
 Description = Annotated[Path, typer.Argument(help="A JSON file with the body of the request.")]
@@ -160,9 +160,26 @@ def watch_request(request_id: ID) -> None:
 @jobs.command("list")
 def list_jobs() -> None:
     listed = connect().pages("/v1/jobs")
-    table(listed, "id", "model", "state", "phase", "progress", "attempt", "version", "reason")
+    table(
+        listed,
+        "id",
+        "model",
+        "state",
+        "phase",
+        "progress",
+        "attempt",
+        "version",
+        "reason_code",
+        "reason",
+    )
 
 
 @jobs.command("show")
 def show_job(job_id: ID) -> None:
     show(connect().get(f"/v1/jobs/{job_id}"))
+
+
+@jobs.command("cancel")
+def cancel_job(job_id: ID) -> None:
+    """End a job that waits, or ask a running one to stop. Its requests have to be retried."""
+    show(connect().post(f"/v1/jobs/{job_id}:cancel"))

@@ -82,6 +82,11 @@ class Settings(BaseSettings):
     )
     max_attempts: int = Field(default=3, ge=1)
     job_time_limit_seconds: float = Field(default=24 * 3600, gt=0)
+    job_memory_limit_mib: int | None = Field(
+        default=None,
+        ge=1,
+        description="Memory of one run, all its processes together. Unset: no limit.",
+    )
     max_fraction: float = Field(
         default=0.3,
         gt=0,

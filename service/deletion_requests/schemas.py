@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field
 
 from service.api.schemas import Body, Name, Resource, ShortText, Time
-from service.core.tables import Disposition, JobPhase, JobState, Regulation, RequestState
+from service.core.tables import Disposition, JobPhase, JobReason, JobState, Regulation, RequestState
 
 MAX_SAMPLES = 10_000
 
@@ -52,6 +52,7 @@ class JobSummary(Resource):
     progress: float
     attempt: int
     reason: str | None
+    reason_code: JobReason | None
     version: int | None = Field(description="The version that the job made, if it made one.")
     href: str
 

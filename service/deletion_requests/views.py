@@ -127,6 +127,7 @@ def compose(
                 progress=job.progress,
                 attempt=job.attempt,
                 reason=job.reason,
+                reason_code=job.reason_code,
                 version=number,
                 href=path("read_job", job_id=job.id),
             )

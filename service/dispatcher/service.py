@@ -15,7 +15,7 @@ from service.core.db import Database, clock_now
 from service.core.messages import IndexDataset, Message, RunJob, ValidateModel, send
 from service.core.settings import Settings
 from service.core.storage import LocalStore
-from service.core.tables import Job, JobState
+from service.core.tables import Job, JobReason, JobState
 from service.dispatcher import queries
 from service.dispatcher.retention import destroy_old_versions
 from service.dispatcher.steps import each, survived
@@ -41,7 +41,7 @@ def sweep(database: Database, app: Celery, settings: Settings) -> int:
 
 
 def take_back(database: Database, settings: Settings) -> None:
-    """Queue again, or give up, the jobs whose worker has been silent for longer than its lease."""
+    """Queue again, or end, the jobs whose worker has been silent for longer than its lease."""
     each(database, "take back", queries.lapsed_jobs, partial(take_back_job, settings=settings))
 
 
@@ -50,8 +50,13 @@ def take_back_job(session: Session, job_id: UUID, settings: Settings) -> None:
     if job is None:
         return
     log.warning("lease lapsed", job_id=str(job.id), attempt=job.attempt, owner=job.lease_owner)
-    reason = "The worker stopped answering."
-    attempts.put_back(session, job, reason, max_attempts=settings.max_attempts)
+    attempts.put_back(
+        session,
+        job,
+        JobReason.WORKER_LOST,
+        "The worker stopped answering.",
+        max_attempts=settings.max_attempts,
+    )
 
 
 def settle(database: Database) -> None:

@@ -23,6 +23,12 @@ def by_id(session: Session, job_id: UUID) -> tuple[Job, int | None] | None:
     return (row[0], row[1]) if row else None
 
 
+def lock(session: Session, job_id: UUID) -> Job | None:
+    """The job as it is now, locked."""
+    query = select(Job).where(Job.id == job_id).with_for_update(key_share=True)
+    return session.scalar(query)
+
+
 def page(
     session: Session,
     *,

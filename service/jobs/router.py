@@ -9,7 +9,8 @@ from service.api.deps import SessionDep
 from service.api.pagination import CursorQuery, LimitQuery, Page, decode_time_and_id, encode
 from service.api.problems import problems
 from service.api.schemas import ShortText
-from service.api.tagged import tagged
+from service.api.tagged import etag_of, tagged
+from service.core.errors import IllegalMoveError
 from service.core.tables import Job, JobState
 from service.jobs import queries, service
 from service.jobs.schemas import JobRead
@@ -18,6 +19,7 @@ from service.jobs.service import JobNotFoundError
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 # Before this much is done, a straight line says nothing.
 LEAST_PROGRESS_FOR_ETA = 0.05
+POLL_AGAIN_SECONDS = "2"
 
 
 def eta_of(job: Job) -> float | None:
@@ -41,11 +43,13 @@ def show_job(job: Job, version: int | None) -> JobRead:
         eta_seconds=eta_of(job),
         attempt=job.attempt,
         reason=job.reason,
+        reason_code=job.reason_code,
         parent_version=job.parent.number,
         parent_tv=job.parent_tv,
         tv=job.tv,
         version=version,
         metrics=job.metrics,
+        cancel_requested_at=job.cancel_requested_at,
         created_at=job.created_at,
         started_at=job.started_at,
         heartbeat_at=job.heartbeat_at,
@@ -74,3 +78,25 @@ def list_jobs(
 @router.get("/{job_id}", response_model=JobRead, responses=problems(JobNotFoundError))
 def read_job(job_id: UUID, session: SessionDep, request: Request) -> Response:
     return tagged(request, show_job(*service.find(session, job_id)))
+
+
+@router.post(
+    "/{job_id}:cancel",
+    responses={
+        202: {"model": JobRead, "description": "It runs, and was asked to stop."},
+        **problems(JobNotFoundError, IllegalMoveError),
+    },
+)
+def cancel_job(job_id: UUID, session: SessionDep, response: Response) -> JobRead:
+    """End a job that waits, or ask a running one to stop: it ends within a minute.
+
+    The requests that it served have failed until one of them is retried, or the next request of
+    the dataset starts another job.
+    """
+    job, version = service.cancel(session, job_id)
+    shown = show_job(job, version)
+    response.headers["ETag"] = etag_of(shown)
+    if job.state == JobState.RUNNING:
+        response.status_code = 202
+        response.headers["Retry-After"] = POLL_AGAIN_SECONDS
+    return shown

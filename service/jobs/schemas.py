@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from service.api.schemas import Resource
-from service.core.tables import JobPhase, JobState
+from service.core.tables import JobPhase, JobReason, JobState
 
 
 class JobRead(Resource):
@@ -18,11 +18,15 @@ class JobRead(Resource):
     eta_seconds: float | None = Field(description="A straight line through the progress so far.")
     attempt: int
     reason: str | None
+    reason_code: JobReason | None = Field(
+        description="Why it ended without a published version, for programs."
+    )
     parent_version: int
     parent_tv: int
     tv: int = Field(description="It forgets what was stamped with parent_tv < tv <= this.")
     version: int | None = Field(description="The version that it made.")
     metrics: list[dict[str, Any]] = Field(description="Figures by step, thinned.")
+    cancel_requested_at: AwareDatetime | None = Field(description="When somebody asked it to stop.")
     created_at: AwareDatetime
     started_at: AwareDatetime | None
     heartbeat_at: AwareDatetime | None

@@ -10,6 +10,7 @@ from service.core.tables import (
     Dataset,
     DeletionRequest,
     Job,
+    JobReason,
     JobState,
     Model,
     ModelVersion,
@@ -111,13 +112,13 @@ class Story:
         self._end(factories.unlearned("It agrees too little."))
 
     def fail(self) -> None:
-        jobs.fail(self.session, self._claimed(), "The files have changed.")
+        jobs.fail(self.session, self._claimed(), JobReason.REFUSED, "The files have changed.")
 
     def stop(self) -> None:
         jobs.cancel(self.session, self._claimed())
 
     def requeue(self) -> None:
-        jobs.put_back(self.session, self._claimed(), "It crashed.", 99)
+        jobs.put_back(self.session, self._claimed(), JobReason.CRASHED, "It crashed.", 99)
 
     def approve(self, number: int) -> None:
         review.approve(self.session, self.model.name, number)

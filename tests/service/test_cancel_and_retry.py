@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.core import attempts
 from service.core.db import Database
-from service.core.tables import DeletionRequest, Job, JobState, Model, Tombstone
+from service.core.tables import DeletionRequest, Job, JobReason, JobState, Model, Tombstone
 from service.deletion_requests.service import NOTHING_NEW
 from service.dispatcher.service import make_jobs
 from tests import factories
@@ -131,7 +131,8 @@ def test_a_failed_request_is_tried_again_and_only_a_failed_one(
     assert client.post(f"{path}:retry").status_code == 409
     make_jobs(database)
     with database.unit_of_work() as opened:
-        attempts.fail(opened, opened.scalars(select(Job)).one(), "It went wrong.")
+        job = opened.scalars(select(Job)).one()
+        attempts.fail(opened, job, JobReason.CRASHED, "It went wrong.")
     failed = client.get(path).json()
     assert (failed["status"], failed["jobs"][0]["reason"]) == ("failed", "It went wrong.")
     make_jobs(database)

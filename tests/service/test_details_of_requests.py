@@ -9,7 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from service.core import attempts, completion
-from service.core.tables import Dataset, JobState, Model, VersionState
+from service.core.tables import Dataset, JobReason, JobState, Model, VersionState
 from service.registry import review
 from tests import factories
 from tests.service.calls import REQUESTS, accepted, fetched
@@ -35,7 +35,7 @@ def fail(session: Session, model: Model, reason: str, *, tv: int) -> None:
     job = factories.job(
         session, model, factories.head(session, model), tv=tv, state=JobState.RUNNING
     )
-    attempts.fail(session, job, reason)
+    attempts.fail(session, job, JobReason.REFUSED, reason)
     session.commit()
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import exc
 
 from tests.waiting import wait_until
 from workers import keeper
-from workers.keeper import CancelledError, Keeper, ShutdownError
-from workers.lifecycle.leases import LeaseLostError
+from workers.keeper import Keeper, ShutdownError
+from workers.lifecycle.leases import CancelledError, LeaseLostError
 from workers.plan import ProgressLine
 from workers.progress import RunProgress
 

@@ -1,6 +1,10 @@
 """What the reading of a URL may fail of: for good, or until the storage answers again."""
 
+import errno
+
 import pyarrow as pa
+
+from service.core.reasons import JobReason
 
 # Somebody has to mend the files or the rights: another attempt would end alike. Any other OSError
 # may be a storage that is slow or away for a while.
@@ -26,3 +30,10 @@ def fault(uri: str, error: Exception) -> str:
 def trouble(error: OSError) -> str:
     """A sentence about a storage that failed. It names no file: a name may hold a sample's ID."""
     return f"A file could not be read or written: {error.strerror or type(error).__name__}."
+
+
+def trouble_code(error: OSError) -> JobReason:
+    """What kind of trouble that is."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return JobReason.DISK_FULL
+    return JobReason.OUT_OF_MEMORY if error.errno == errno.ENOMEM else JobReason.STORAGE

@@ -22,6 +22,7 @@ from service.core.tables import (
     DeletionRequest,
     Job,
     JobPhase,
+    JobReason,
     JobState,
     Model,
     ModelVersion,
@@ -94,8 +95,9 @@ def claim(session: Session, job_id: UUID, owner: str, seconds: float) -> Claimed
     job.parent, job.parent_tv = parent, parent.tv
     if session.scalar(clock.waiting_since(dataset_id, parent.tv)) is None:
         job.move_to(JobState.CANCELLED)
-        attempts.close(job, "All its requests were cancelled: there is nothing to unlearn.")
-        events.record_job(session, "job.cancelled", job)
+        code, reason = JobReason.NOTHING_LEFT, "All its requests were cancelled: nothing is left."
+        attempts.close(job, code, reason)
+        events.record_job(session, "job.cancelled", job, reason=reason, reason_code=code)
         return None
     job.move_to(JobState.RUNNING)
     held_since = time.monotonic()
@@ -204,27 +206,37 @@ def lock(session: Session, claimed: ClaimedJob) -> Job:
     return leases.lock_owned(session, Job, Job.id, claimed.id, claimed.fence)
 
 
-def put_back(session: Session, claimed: ClaimedJob, reason: str, max_attempts: int) -> None:
-    """This attempt came to nothing: try again later, or give up after the last one."""
-    attempts.put_back(session, lock(session, claimed), reason, max_attempts=max_attempts)
+def put_back(
+    session: Session, claimed: ClaimedJob, code: JobReason, reason: str, max_attempts: int
+) -> bool:
+    """This attempt came to nothing: try again later, or give up after the last one.
 
-
-def give_back(session: Session, claimed: ClaimedJob) -> None:
-    """The worker is shutting down: queue the job again, and do not count the attempt."""
+    Whether there will be another one.
+    """
     job = lock(session, claimed)
+    attempts.put_back(session, job, code, reason, max_attempts=max_attempts)
+    return job.state == JobState.QUEUED
+
+
+def give_back(session: Session, claimed: ClaimedJob) -> bool:
+    """The worker is shutting down: queue the job again, and do not count the attempt.
+
+    Whether it waits again: one that somebody asked to stop has ended.
+    """
+    job = lock(session, claimed)
+    if job.cancel_requested_at is not None:
+        attempts.cancel(session, job)
+        return False
     leases.give_back(job)
-    job.move_to(JobState.QUEUED)
-    job.phase, job.progress, job.metrics = None, 0.0, []
-    events.record_job(session, "job.requeued", job, reason="The worker was shut down.")
+    attempts.queue_again(session, job, JobReason.WORKER_STOPPED, "The worker was shut down.")
+    return True
 
 
-def fail(session: Session, claimed: ClaimedJob, reason: str) -> None:
+def fail(session: Session, claimed: ClaimedJob, code: JobReason, reason: str) -> None:
     """Another attempt would end alike."""
-    attempts.fail(session, lock(session, claimed), reason)
+    attempts.fail(session, lock(session, claimed), code, reason)
 
 
 def cancel(session: Session, claimed: ClaimedJob) -> None:
     """Somebody stopped the job. The requests that it served have failed until they are retried."""
-    job = lock(session, claimed)
-    job.move_to(JobState.CANCELLED)
-    attempts.give_up(session, job, "job.cancelled", "Cancelled by request.")
+    attempts.cancel(session, lock(session, claimed))

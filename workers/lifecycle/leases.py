@@ -16,6 +16,10 @@ class LeaseLostError(RuntimeError):
     """Somebody else owns this work by now, or it is over. Nothing was changed."""
 
 
+class CancelledError(RuntimeError):
+    """Somebody asked for the work to stop. Nothing was changed."""
+
+
 def take(row: Leased, owner: str, seconds: float) -> None:
     """Become the owner of a row that is locked in this transaction."""
     row.fence += 1

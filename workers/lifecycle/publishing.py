@@ -1,5 +1,7 @@
 """From a finished run to a version: one transaction, behind the fence."""
 
+from typing import Any
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -8,12 +10,14 @@ from service.core.db import clock_now
 from service.core.publication import CHAMPION, lock_model, point, promote
 from service.core.tables import (
     Job,
+    JobReason,
     JobState,
     Model,
     ModelVersion,
     VersionState,
 )
 from workers.lifecycle.jobs import ClaimedJob, lock
+from workers.lifecycle.leases import CancelledError
 from workers.plan import Unlearned, Written
 
 
@@ -34,9 +38,12 @@ def publish(session: Session, claimed: ClaimedJob, outcome: Unlearned) -> ModelV
 
     Raises:
         LeaseLostError: the job is another worker's by now: it will publish, or has.
+        CancelledError: somebody asked the job to stop, and was told that it would.
         LineageError: somebody published in between.
     """
     job = lock(session, claimed)
+    if job.cancel_requested_at is not None:
+        raise CancelledError(f"Job {job.id} was asked to stop before it published.")
     model = lock_model(session, job.model_id)
     parent = clock.head(session, model.id)
     if parent is None or parent.id != job.parent_id:
@@ -61,24 +68,28 @@ def publish(session: Session, claimed: ClaimedJob, outcome: Unlearned) -> ModelV
         close_published(session, job, version)
         promote(session, model, version)
     else:
-        hold_for_review(session, job, model, version, outcome.reasons)
+        hold_for_review(session, job, model, version, outcome)
     return version
 
 
 def close_published(session: Session, job: Job, version: ModelVersion) -> None:
     job.move_to(JobState.PUBLISHED)
     job.progress = 1.0
-    attempts.close(job, None)
+    attempts.close(job, None, None)
     events.record_job(session, "job.published", job, version=version.number)
 
 
 def hold_for_review(
-    session: Session, job: Job, model: Model, version: ModelVersion, reasons: list[str]
+    session: Session, job: Job, model: Model, version: ModelVersion, outcome: Unlearned
 ) -> None:
     job.move_to(JobState.NEEDS_REVIEW)
-    attempts.close(job, " ".join(reasons) or "The model's policy asks for approval.")
+    if outcome.passed:
+        attempts.close(job, JobReason.APPROVAL_WANTED, "The model's policy asks for approval.")
+    else:
+        attempts.close(job, JobReason.GATE_NOT_PASSED, " ".join(outcome.reasons))
     model.held_tv = job.tv
-    events.record_job(session, "job.needs_review", job, version=version.number, reason=job.reason)
+    facts: dict[str, Any] = {"reason": job.reason, "reason_code": job.reason_code}
+    events.record_job(session, "job.needs_review", job, version=version.number, **facts)
 
 
 def first_version(session: Session, model: Model, written: Written) -> ModelVersion:

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from workers.runner.death import die_with
+from workers.runner.death import die_before_others, die_with
 
 
 def main(work_dir: Path) -> None:
@@ -31,6 +31,7 @@ def main(work_dir: Path) -> None:
 
 if __name__ == "__main__":
     die_with(int(sys.argv[2]))
+    die_before_others()
     main(Path(sys.argv[1]))
     # The outcome is written. What native libraries do while an interpreter ends, such as aborting
     # over a thread that still runs, must not turn it into a crash.

@@ -4,8 +4,11 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+# From -1000, never, to 1000, always first. Everybody may raise their own.
+KILLED_BEFORE_OTHERS = "500"
 
 
 def die_with(parent: int) -> None:
@@ -15,3 +18,8 @@ def die_with(parent: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
     if os.getppid() != parent:
         sys.exit("Whoever started this is gone.")
+
+
+def die_before_others() -> None:
+    """Where the machine's memory is short, have the kernel end this run and not its worker."""
+    Path("/proc/self/oom_score_adj").write_text(KILLED_BEFORE_OTHERS, encoding="ascii")

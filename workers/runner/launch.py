@@ -15,6 +15,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from service.core.settings import Settings
+from workers.exits import code_of_exit
 from workers.plan import OUTCOME, Failed, ProgressLine, UnlearnPlan
 from workers.runner.death import die_with
 from workers.runner.process import fulfil, read_plan, write_outcome
@@ -59,10 +60,8 @@ def launch(work_dir: Path, count: int) -> None:
             return
         rank, failure = error.get_first_failure()
         how = failure.signal_name() if failure.exitcode < 0 else f"code {failure.exitcode}"
-        write_outcome(
-            work_dir,
-            Failed(reason=f"Process {rank + 1} of {count} ended with {how}; its log says why."),
-        )
+        reason = f"Process {rank + 1} of {count} ended with {how}; its log says why."
+        write_outcome(work_dir, Failed(reason=reason, code=code_of_exit(failure.exitcode)))
 
 
 def be_one_of_several(work_dir: str, launcher: int) -> None:

@@ -8,10 +8,9 @@ from pydantic import TypeAdapter
 
 from service.core.logging import configure_logging, log_what_nobody_handles
 from service.core.settings import Settings
-from workers.data.locations import trouble
-from workers.plan import OUTCOME, PLAN, Ending, Failed, Plan, ProgressLine, Refused, UnlearnPlan
+from workers.plan import OUTCOME, PLAN, Ending, Plan, ProgressLine, Refused, UnlearnPlan
+from workers.runner.endings import ending_of
 from workers.runner.progress import ProgressPipe
-from workers.runner.refusals import REFUSALS
 from workers.runner.unlearn import unlearn
 from workers.runner.validate import validate
 from workers.unlearning.errors import RanksError
@@ -35,6 +34,7 @@ def fulfil(
 
     Raises:
         RanksError: this process refused, and the first one did not.
+        Exception: a fault in code; or one of several processes, not the first, cannot go on.
     """
     configure_logging(settings.log_level, process="runner")
     log_what_nobody_handles()
@@ -49,23 +49,25 @@ def fulfil(
             ending = unlearn(plan, work_dir, settings, tell, ranks)
         else:
             ending = validate(plan, work_dir, settings, tell)
-    except REFUSALS as error:
-        if not ranks.first:
+    except Exception as error:
+        ending = ending_of(error)
+        if ending is None:
+            raise
+        if isinstance(ending, Refused) and not ranks.first:
             await_outcome(work_dir, error)
             return
-        log.warning("run refused", reason=str(error), exc_info=error)
-        ending = Refused(reason=str(error))
-    except OSError as error:
+        what = "run refused" if isinstance(ending, Refused) else "run failed"
+        log.warning(what, reason=ending.reason, code=ending.code, exc_info=error)
         if not ranks.first:
+            # The launcher only learns that this process ended, and ends the others.
+            write_outcome(work_dir, ending, ranks.rank)
             raise
-        log.warning("run failed", reason=trouble(error), exc_info=error)
-        ending = Failed(reason=trouble(error))
     if ending is not None:
         write_outcome(work_dir, ending)
 
 
-def write_outcome(work_dir: Path, ending: Ending) -> None:
-    partial = work_dir / f"{OUTCOME}.partial"
+def write_outcome(work_dir: Path, ending: Ending, rank: int = 0) -> None:
+    partial = work_dir / f"{OUTCOME}.{rank}.partial"
     partial.write_text(ending.model_dump_json(), encoding="utf-8")
     partial.rename(work_dir / OUTCOME)
 

@@ -2,18 +2,18 @@
 
 from typing import Any
 
-import numpy as np
 import structlog
 
 from service.core.messages import RunJob
-from service.core.tables import JobPhase
+from service.core.tables import JobPhase, JobReason
 from workers import context, supervision
 from workers.app import app
-from workers.data.locations import trouble
-from workers.keeper import CancelledError, Keeper, ShutdownError
+from workers.data.locations import trouble, trouble_code
+from workers.data.ragged import allocate
+from workers.keeper import Keeper, ShutdownError
 from workers.lifecycle import jobs, publishing
 from workers.lifecycle.jobs import Beat, ClaimedJob, ForgetSet
-from workers.lifecycle.leases import LeaseLostError
+from workers.lifecycle.leases import CancelledError, LeaseLostError
 from workers.lifecycle.publishing import LineageError
 from workers.plan import FORGOTTEN, Lineage, Outcome, Refused, Unlearned, UnlearnPlan
 from workers.progress import SHARES, RunProgress
@@ -68,16 +68,20 @@ def attempt(claimed: ClaimedJob) -> None:
                 outcome = supervision.run(plan, space.path, settings, lease)
                 conclude(claimed, space, outcome, lease)
         except (RunFailedError, LineageError, OSError) as error:
-            log.warning("attempt failed", reason=type(error).__name__)
-            reason = trouble(error) if isinstance(error, OSError) else str(error)
-            record(
-                lease,
-                lambda session: jobs.put_back(session, claimed, reason, settings.max_attempts),
-            )
+            code, reason = cause_of(error)
+            log.warning("attempt failed", reason=reason, code=code)
+            most = settings.max_attempts
+            record(lease, lambda session: jobs.put_back(session, claimed, code, reason, most))
         except CancelledError:
             record(lease, lambda session: jobs.cancel(session, claimed))
         except ShutdownError:
             record(lease, lambda session: jobs.give_back(session, claimed))
+
+
+def cause_of(error: RunFailedError | LineageError | OSError) -> tuple[JobReason, str]:
+    if isinstance(error, OSError):
+        return trouble_code(error), trouble(error)
+    return (JobReason.OVERTAKEN if isinstance(error, LineageError) else error.code), str(error)
 
 
 def prepare(claimed: ClaimedJob, space: Workspace, lease: Keeper) -> UnlearnPlan:
@@ -90,7 +94,8 @@ def prepare(claimed: ClaimedJob, space: Workspace, lease: Keeper) -> UnlearnPlan
         forget_set = jobs.read_forget_set(session, claimed, lease.check)
     plan = plan_of(claimed, forget_set, space)
     for name, rows in {FORGOTTEN: forget_set.forgotten, plan.excluded: forget_set.excluded}.items():
-        np.save(space.path / name, rows)
+        # What a full disk is to `np.save` has no number, and could not be told from other trouble.
+        allocate(space.path / name, rows.dtype, rows.shape)[:] = rows
         lease.check()
     return plan
 
@@ -129,16 +134,19 @@ def conclude(claimed: ClaimedJob, space: Workspace, outcome: Outcome, lease: Kee
         OSError: the storage is full or away.
         LineageError: somebody published in between; another attempt begins from that version.
         LeaseLostError: the job went to somebody else meanwhile.
+        CancelledError: somebody asked the job to stop; it has published nothing.
     """
     settings = context.settings()
     if isinstance(outcome, Refused):
-        log.warning("job refused", reason=outcome.reason)
-        record(lease, lambda session: jobs.fail(session, claimed, outcome.reason))
+        code, reason = outcome.code, outcome.reason
+        log.warning("job refused", reason=reason, code=code)
+        record(lease, lambda session: jobs.fail(session, claimed, code, reason))
         return
     if not isinstance(outcome, Unlearned):
         raise TypeError(f"An unlearning run came back as {outcome.kind}.")
     beat = Beat(JobPhase.PUBLISHING, 1 - SHARES[JobPhase.PUBLISHING], None)
-    record(lease, lambda session: jobs.heartbeat(session, claimed, beat, settings.lease_seconds))
+    if record(lease, lambda db: jobs.heartbeat(db, claimed, beat, settings.lease_seconds)):
+        raise CancelledError("Somebody asked for it to stop.")
     # The files come first: a row without files would be a lie, files without a row are litter.
     context.store().publish(space.staging, claimed.model.name, outcome.written.digest)
     version = record(lease, lambda session: publishing.publish(session, claimed, outcome))

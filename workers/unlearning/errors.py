@@ -5,6 +5,10 @@ class UnlearningError(RuntimeError):
     """A run cannot go on. The message names no sample and holds no data."""
 
 
+class DoesNotFitError(UnlearningError):
+    """One sample does not fit into the device's memory."""
+
+
 class ParameterError(ValueError):
     """A method has no such parameter, or a parameter may not have this value."""
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from workers.unlearning.errors import UnlearningError
+from workers.unlearning.errors import DoesNotFitError
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Room:
         """`work` on rows (b,), in parts that fit, in order; parts that are done stay done.
 
         Raises:
-            UnlearningError: one sample does not fit.
+            DoesNotFitError: one sample does not fit.
         """
         done: list[T] = []
         at = 0
@@ -60,7 +60,7 @@ class Room:
         For work that leaves traces, such as sums of gradients; `begin` wipes them.
 
         Raises:
-            UnlearningError: one sample does not fit.
+            DoesNotFitError: one sample does not fit.
         """
         while True:
             begin()
@@ -76,7 +76,7 @@ class Room:
 
     def _halve(self, kind: str, size: int) -> None:
         if size <= 1:
-            raise UnlearningError(
+            raise DoesNotFitError(
                 f"One sample does not fit into the device's memory ({kind}): use a larger device."
             )
         self._most[kind] = size // 2

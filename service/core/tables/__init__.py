@@ -1,5 +1,6 @@
 """The database's tables, one file a noun, each life cycle beside its table."""
 
+from service.core.reasons import JobReason
 from service.core.tables.access import APIKey, IdempotencyKey
 from service.core.tables.base import Base, Leased
 from service.core.tables.dataset import Dataset, DatasetState, Sample
@@ -29,6 +30,7 @@ __all__ = [
     "IdempotencyKey",
     "Job",
     "JobPhase",
+    "JobReason",
     "JobState",
     "Leased",
     "Model",

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Uuid
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from service.core.reasons import JobReason
 from service.core.states import LifeCycle, Moves, moves
 from service.core.tables.base import Base, Leased, created_at
 from service.core.tables.model import Model, ModelVersion
@@ -68,6 +69,7 @@ class Job(Base, Leased, LifeCycle):
     progress: Mapped[float] = mapped_column(default=0.0)
     metrics: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     reason: Mapped[str | None]
+    reason_code: Mapped[JobReason | None]
     seed: Mapped[int] = mapped_column(BigInteger)
     commitment_salt: Mapped[bytes] = mapped_column(
         LargeBinary, comment="opens the commitment to the forgotten samples"

@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.db import Database
-from service.core.tables import DeletionRequest, Job, Model
+from service.core.tables import DeletionRequest, Job, JobReason, Model
 from service.deletion_requests import service
 from service.dispatcher.service import make_jobs
 from tests import factories
@@ -28,7 +28,7 @@ def test_a_retry_that_waits_for_the_failure_starts_another_job(
             return service.retry(other, request.id)
 
     with Session(database.engine) as failing:
-        jobs.fail(failing, claimed, "The files have changed.")
+        jobs.fail(failing, claimed, JobReason.REFUSED, "The files have changed.")
         failing.flush()
         with in_background(retry) as retrying, released(failing):
             wait_for_blocked(database, retrying)

@@ -84,6 +84,7 @@ def test_a_job_whose_lease_lapsed_is_queued_again_with_a_growing_pause(
     assert base < pauses[1] <= base * 2
     reasons = session.scalars(select(Event.data).where(Event.kind == "job.requeued")).all()
     assert [reason["reason"] for reason in reasons] == ["The worker stopped answering."] * 2
+    assert [reason["reason_code"] for reason in reasons] == ["worker_lost"] * 2
 
 
 @pytest.mark.usefixtures("running")
@@ -111,6 +112,7 @@ def test_a_job_fails_with_its_requests_after_its_last_attempt(
 
     assert (running.state, running.lease_owner) == ("failed", None)
     assert running.reason == "The worker stopped answering. It was tried 3 times."
+    assert running.reason_code == "worker_lost"
     assert running.finished_at is not None
     session.expire_all()
     assert session.scalars(select(DeletionRequest.state)).all() == ["failed"]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.core.db import Database, clock_now
 from service.core.settings import Settings
-from service.core.tables import Event, Job, JobPhase, ModelVersion
+from service.core.tables import Event, Job, JobPhase, JobReason, ModelVersion
 from service.dispatcher.service import take_back
 from tests import factories
 from workers.lifecycle import jobs, publishing
@@ -28,8 +28,12 @@ ACTS: dict[str, Act] = {
     "publish for review": lambda session, claimed: publishing.publish(
         session, claimed, factories.unlearned("It agrees too little.")
     ),
-    "fail": lambda session, claimed: jobs.fail(session, claimed, "It cannot be done."),
-    "put back": lambda session, claimed: jobs.put_back(session, claimed, "It crashed.", 3),
+    "fail": lambda session, claimed: jobs.fail(
+        session, claimed, JobReason.REFUSED, "It cannot be done."
+    ),
+    "put back": lambda session, claimed: jobs.put_back(
+        session, claimed, JobReason.CRASHED, "It crashed.", 3
+    ),
     "give back": jobs.give_back,
     "cancel": jobs.cancel,
 }

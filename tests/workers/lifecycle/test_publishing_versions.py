@@ -63,6 +63,7 @@ def test_a_version_that_passed_is_published_and_completes_the_requests(
     assert parent.state == "superseded"
     assert champion(session) == (2, 2)
     assert (job.state, job.progress, job.reason) == ("published", 1, None)
+    assert job.reason_code is None
     assert (job.lease_owner, job.lease_until) == (None, None)
     assert job.finished_at is not None
     assert (request_1.state, request_1.unlearned) == ("completed", True)
@@ -159,6 +160,7 @@ def test_a_version_that_did_not_pass_waits_and_nothing_else_changes(
 
     assert_waits(session, job, request_1)
     assert job.reason == "Agreement is 0.9. At least 0.97 is wanted."
+    assert job.reason_code == "gate_not_passed"
 
 
 def test_a_model_whose_policy_asks_for_approval_waits_too(
@@ -176,6 +178,7 @@ def test_a_model_whose_policy_asks_for_approval_waits_too(
 
     assert_waits(session, job, request_1)
     assert job.reason == "The model's policy asks for approval."
+    assert job.reason_code == "approval_wanted"
 
 
 def test_while_a_version_waits_there_is_no_new_job_until_the_clock_moves(

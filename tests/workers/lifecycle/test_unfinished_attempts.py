@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.db import Database
-from service.core.tables import Dataset, DatasetState, DeletionRequest, Job, Model
+from service.core.tables import Dataset, DatasetState, DeletionRequest, Event, Job, JobReason, Model
 from service.dispatcher.service import make_jobs
 from tests import factories
 from workers.lifecycle import datasets, jobs, models, publishing
@@ -27,6 +27,8 @@ def test_a_worker_that_shuts_down_gives_its_job_back_and_the_attempt_does_not_co
     session.refresh(job)
     assert (job.state, job.attempt, job.fence) == ("queued", 0, 5)
     assert (job.lease_owner, job.rung_at, job.run_after) == (None, None, None)
+    told = session.scalars(select(Event.data).where(Event.kind == "job.requeued")).all()
+    assert [data["reason_code"] for data in told] == ["worker_stopped"] * 5
 
 
 def test_an_attempt_that_failed_counts_and_the_last_one_fails_the_job(
@@ -40,12 +42,13 @@ def test_an_attempt_that_failed_counts_and_the_last_one_fails_the_job(
     states = []
     for _attempt in range(3):
         with database.unit_of_work() as other:
-            jobs.put_back(other, claim(job), "Out of memory.", 3)
+            jobs.put_back(other, claim(job), JobReason.OUT_OF_MEMORY, "Out of memory.", 3)
         session.expire_all()
         states.append((job.state, request_1.state))
 
     assert states == [("queued", "processing"), ("queued", "processing"), ("failed", "failed")]
     assert job.reason == "Out of memory. It was tried 3 times."
+    assert job.reason_code == "out_of_memory"
     assert (cnn.held_tv, cnn.failed_tv) == (1, 1)
 
 
@@ -53,7 +56,7 @@ def test_a_job_that_cannot_succeed_fails_at_once(
     database: Database, session: Session, job: Job, claim: Claim, request_1: DeletionRequest
 ) -> None:
     with database.unit_of_work() as other:
-        jobs.fail(other, claim(job), "The files have changed.")
+        jobs.fail(other, claim(job), JobReason.REFUSED, "The files have changed.")
 
     session.expire_all()
     assert (job.state, job.reason) == ("failed", "The files have changed.")
@@ -70,7 +73,7 @@ def test_the_samples_of_a_failed_job_fall_to_the_next_one(
     database: Database, session: Session, job: Job, claim: Claim, request_1: DeletionRequest
 ) -> None:
     with database.unit_of_work() as other:
-        jobs.fail(other, claim(job), "no")
+        jobs.fail(other, claim(job), JobReason.REFUSED, "no")
     request_2 = factories.request(session, ["s-3"])
 
     claimed = claim(next_job(database, session))

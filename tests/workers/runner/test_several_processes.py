@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from service.core.settings import Settings
 from tests.workers.runner.plans import heard, refusal, run, supervise
 from workers.device import DeviceError, choose_device, count_processes, threads_of_each
-from workers.keeper import CancelledError
+from workers.lifecycle.leases import CancelledError
 from workers.plan import OUTCOME, Unlearned, UnlearnPlan
 from workers.progress import RunProgress
 from workers.supervision import RunFailedError

@@ -11,8 +11,8 @@ from sqlalchemy.exc import OperationalError
 from service.core.settings import Settings
 from tests.workers.runner.plans import supervise
 from workers import keeper, supervision
-from workers.keeper import CancelledError, Heartbeat, ShutdownError
-from workers.lifecycle.leases import LeaseLostError
+from workers.keeper import Heartbeat, ShutdownError
+from workers.lifecycle.leases import CancelledError, LeaseLostError
 from workers.plan import Validated, ValidatePlan
 from workers.progress import RunProgress
 from workers.supervision import RunFailedError
@@ -49,8 +49,10 @@ def runs_left(work: Path) -> list[int]:
 def test_a_crash_is_told_by_its_signal(
     validation: ValidatePlan, quick: Settings, work: Path
 ) -> None:
-    with pytest.raises(RunFailedError, match="ended by SIGSEGV"):
+    with pytest.raises(RunFailedError, match="ended by SIGSEGV") as caught:
         supervise(made_by(validation, "crash"), work, quick, lambda _p: False)
+
+    assert caught.value.code == "crashed"
 
 
 def test_what_a_model_prints_does_not_reach_the_supervisors_pipe(
@@ -74,9 +76,10 @@ def test_a_run_that_hangs_is_ended_at_the_limit(
 ) -> None:
     limited = quick.model_copy(update={"job_time_limit_seconds": 3})
 
-    with pytest.raises(RunFailedError, match="limit of 3 seconds"):
+    with pytest.raises(RunFailedError, match="limit of 3 seconds") as caught:
         supervise(made_by(validation, "hang"), work, limited, lambda _p: False)
 
+    assert caught.value.code == "timed_out"
     assert runs_left(work) == []
 
 

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.db import Database
 from service.core.settings import Settings
 from service.core.storage import LocalStore
-from service.core.tables import Job, Model
+from service.core.tables import Event, Job, Model
 from tests import factories
 from workers import supervision
 from workers.plan import Unlearned, UnlearnPlan, Validated, ValidatePlan
@@ -65,6 +66,7 @@ def test_a_job_whose_version_finds_no_room_is_tried_again_for_that_reason(
 
     assert (job.state, job.attempt) == ("failed", 3)
     assert job.reason == f"{REASON} It was tried 3 times."
+    assert job.reason_code == "disk_full"
 
 
 @pytest.mark.usefixtures("full")
@@ -97,6 +99,8 @@ def test_a_job_whose_parent_was_overtaken_is_queued_again_and_begins_from_the_ne
     run_job({"job_id": job.id})
     session.refresh(job)
     assert (job.state, job.attempt, job.lease_owner) == ("queued", 1, None)
+    (told,) = session.scalars(select(Event.data).where(Event.kind == "job.requeued"))
+    assert told["reason_code"] == "overtaken"
 
     monkeypatch.setattr(supervision, "run", comes_to_a_version)
     job.run_after = None
