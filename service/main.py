@@ -8,10 +8,12 @@ from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI
 
 from service.api import health, problems
-from service.api.admission import CONNECTIONS, EXPORTS, PROBES, Admission
+from service.api.admission import CONNECTIONS, EXPORTS, PATIENCE_SECONDS, PROBES, Admission
 from service.api.auth import authenticate
 from service.api.bodies import BodyReader
 from service.api.head import HeadAsGet
+from service.api.places import Places
+from service.api.uploads import UPLOADS, Uploads, authenticate_alone
 from service.core.db import Database
 from service.core.errors import ConfigurationError
 from service.core.logging import configure_logging
@@ -19,6 +21,7 @@ from service.core.settings import Settings
 from service.core.storage import LocalStore
 from service.datasets.router import router as datasets
 from service.deletion_requests.router import router as deletion_requests
+from service.deletion_requests.uploads import router as uploads
 from service.jobs.router import router as jobs
 from service.registry.router import router as registry
 
@@ -51,16 +54,28 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.database = database
     app.state.store = LocalStore(settings.storage_dir)
+    places = Places(CONNECTIONS, PATIENCE_SECONDS)
+    app.state.uploads = Uploads(
+        body=BodyReader(settings.max_upload_bytes),
+        places=places,
+        rooms=Places(UPLOADS, PATIENCE_SECONDS),
+    )
     app.state.export_threads = CapacityLimiter(EXPORTS)
     app.state.probe_threads = CapacityLimiter(PROBES)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(Admission, bodies=BodyReader(settings.max_body_bytes))
+    app.add_middleware(
+        Admission,
+        bodies=BodyReader(settings.max_body_bytes),
+        places=places,
+        by_themselves=frozenset({("POST", uploads.prefix)}),
+    )
     problems.install(app)
     app.include_router(health.router)
-    for router in (datasets, registry, deletion_requests, jobs):
+    recognised = Depends(authenticate)
+    for router in (uploads, datasets, registry, deletion_requests, jobs):
         app.include_router(
             router,
-            dependencies=[Depends(authenticate)],
+            dependencies=[Depends(authenticate_alone) if router is uploads else recognised],
             responses=problems.problems(problems.UnauthorizedError),
         )
     return app

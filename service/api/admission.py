@@ -27,7 +27,8 @@ UNCOUNTED = frozenset({"/livez", "/readyz", "/docs", "/openapi.json"})
 class Admission:
     """Reads a request's body, waits for a place, and only then calls the application.
 
-    A place is free again when the answer begins: by then everything is committed, and whoever
+    Routes that are `by_themselves` (method and path) read their bodies and take places on their
+    own. A place is free again when the answer begins: by then everything is committed, and whoever
     reads a file or an export slowly keeps nobody waiting. Nor does whoever sends slowly.
     """
 
@@ -36,15 +37,16 @@ class Admission:
         app: ASGIApp,
         *,
         bodies: BodyReader,
-        places: int = CONNECTIONS,
-        patience: float = PATIENCE_SECONDS,
+        places: Places,
+        by_themselves: frozenset[tuple[str, str]] = frozenset(),
     ) -> None:
         self.app = app
         self.bodies = bodies
-        self.places = Places(places, patience)
+        self.places = places
+        self.by_themselves = by_themselves
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in UNCOUNTED:
+        if scope["type"] != "http" or self._is_not_counted(scope["method"], scope["path"]):
             await self.app(scope, receive, send)
             return
         with ExitStack() as held:
@@ -70,3 +72,6 @@ class Admission:
                 await send(message)
 
             await self.app(scope, replayed, leave_and_send)
+
+    def _is_not_counted(self, method: str, path: str) -> bool:
+        return path in UNCOUNTED or (method, path) in self.by_themselves

@@ -1,6 +1,7 @@
 """Reading the bodies of requests: how long they may be, and how many large ones at a time."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 
 from starlette.datastructures import Headers
@@ -18,7 +19,7 @@ SILENCE_SECONDS = 30.0
 
 
 class BodyReader:
-    """Reads whole bodies of up to `limit` bytes."""
+    """Reads bodies of up to `limit` bytes."""
 
     def __init__(self, limit: int, *, silence: float = SILENCE_SECONDS) -> None:
         """`silence` is how many seconds a caller may pause while sending."""
@@ -35,14 +36,7 @@ class BodyReader:
             BusyError: too many large bodies are on their way.
             CallerGoneError: the caller hung up.
         """
-        headers = Headers(scope=scope)
-        declared = headers.get("content-length", "0")
-        if declared.isdigit() and int(declared) > self.limit:
-            # Whoever asks before sending has sent nothing that would have to be thrown away.
-            asks = headers.get("expect", "").lower() == "100-continue"
-            if not asks and int(declared) <= DISCARDED_BYTES:
-                await self._discard(receive, 0)
-            raise self._too_large()
+        await self._refuse_what_is_declared_too_large(scope, receive)
         parts: list[bytes] = []
         size, more = 0, True
         while more:
@@ -57,6 +51,35 @@ class BodyReader:
                 await self._large.take(held)
             parts.append(part)
         return b"".join(parts)
+
+    async def stream(self, scope: Scope, receive: Receive) -> AsyncIterator[bytes]:
+        """The parts of a body as they come, which nobody holds together.
+
+        Raises:
+            BodyTooLargeError: it is longer than the limit.
+            BodyTooSlowError: the caller stopped sending half-way.
+            CallerGoneError: the caller hung up.
+        """
+        await self._refuse_what_is_declared_too_large(scope, receive)
+        size, more = 0, True
+        while more:
+            message = await self._next(receive)
+            part, more = message.get("body", b""), message.get("more_body", False)
+            size += len(part)
+            if size > self.limit:
+                await self._discard(receive, size, more=more)
+                raise self._too_large()
+            yield part
+
+    async def _refuse_what_is_declared_too_large(self, scope: Scope, receive: Receive) -> None:
+        headers = Headers(scope=scope)
+        declared = headers.get("content-length", "0")
+        if declared.isdigit() and int(declared) > self.limit:
+            # Whoever asks before sending has sent nothing that would have to be thrown away.
+            asks = headers.get("expect", "").lower() == "100-continue"
+            if not asks and int(declared) <= DISCARDED_BYTES:
+                await self._discard(receive, 0)
+            raise self._too_large()
 
     async def _discard(self, receive: Receive, size: int, *, more: bool = True) -> None:
         """Throw away what still comes, within reason."""

@@ -56,6 +56,16 @@ class BodyTooSlowError(DomainError):
     title = "The body did not come"
 
 
+class UnsupportedMediaError(DomainError):
+    code = "unsupported-media-type"
+    title = "The body is not of a kind that is read here"
+
+
+class StorageFullError(DomainError):
+    code = "insufficient-storage"
+    title = "The service has no room for the body"
+
+
 STATUS: dict[type[DomainError], int] = {
     NotFoundError: 404,
     ConflictError: 409,
@@ -64,7 +74,9 @@ STATUS: dict[type[DomainError], int] = {
     BodyTooSlowError: 408,
     GoneError: 410,
     BodyTooLargeError: 413,
+    UnsupportedMediaError: 415,
     NotReadyError: 503,
+    StorageFullError: 507,
 }
 
 

@@ -4,7 +4,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx2
 
@@ -13,6 +13,8 @@ from service.cli.stack import base_url
 from service.core.errors import ConfigurationError
 from service.core.settings import Settings, is_url_of
 
+PART_BYTES = 64 * 1024
+UPLOAD_SECONDS = 3600.0
 # What a header may hold; whether it is a key is for the service to say.
 KEY = re.compile(r"[!-~]+")
 
@@ -38,6 +40,19 @@ class Client:
         headers: dict[str, str] | None = None,
     ) -> Any:
         return self._send("POST", path, json=body, headers=headers)
+
+    def upload(
+        self, path: str, lines: BinaryIO, query: dict[str, str], headers: dict[str, str]
+    ) -> Any:
+        """Send text of any length as it is read; the answer may take minutes."""
+        return self._send(
+            "POST",
+            path,
+            params=query,
+            content=iter(lambda: lines.read(PART_BYTES), b""),
+            headers={"Content-Type": "text/plain", **headers},
+            timeout=httpx2.Timeout(30, read=UPLOAD_SECONDS),
+        )
 
     def pages(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
         """All items of a list, page by page."""

@@ -43,6 +43,7 @@ def api() -> None:
 
     settings = with_database()
     refuse_taken_address(settings.host, settings.port)
+    make_folder(settings.spool_dir, "UNLEARND_UPLOAD_DIR or UNLEARND_HOME", mode=0o700)
     os.environ.update(environment(settings))
     configure_logging(settings.log_level, process="api")
     log_what_nobody_handles()

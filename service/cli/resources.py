@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -135,6 +136,39 @@ def create_request(
     headers = {"Idempotency-Key": key} if key else None
     body = {"dataset": dataset, "sample_ids": sample_ids}
     show(connect().post("/v1/deletion-requests", body, headers))
+
+
+@requests.command("upload")
+def upload_request(
+    ids: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", allow_dash=True, help="One sample ID a line. `-`: standard input."
+        ),
+    ],
+    dataset: Annotated[str, typer.Option(help="The dataset's name.")],
+    regulation: Annotated[str | None, typer.Option(help="gdpr, ccpa or none.")] = None,
+    received_at: Annotated[
+        str | None, typer.Option(help="When the person asked, as 2026-01-31T12:00:00Z.")
+    ] = None,
+    client_reference: Annotated[str | None, typer.Option(help="Yours, to find it by.")] = None,
+    key: Annotated[str | None, typer.Option(help="An Idempotency-Key.")] = None,
+) -> None:
+    """Delete samples, any number of them: the file is sent as it is read."""
+    given = {
+        "dataset": dataset,
+        "regulation": regulation,
+        "received_at": received_at,
+        "client_reference": client_reference,
+    }
+    query = {name: value for name, value in given.items() if value is not None}
+    headers = {"Idempotency-Key": key} if key else {}
+    client = connect()
+    try:
+        with nullcontext(sys.stdin.buffer) if str(ids) == "-" else ids.open("rb") as lines:
+            show(client.upload("/v1/deletion-requests/uploads", lines, query, headers))
+    except OSError as error:
+        fail(f"{ids} cannot be read: {error.strerror}.")
 
 
 @requests.command("list")

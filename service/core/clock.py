@@ -33,17 +33,20 @@ Rows: TypeAlias = Generator[T, None, None]
 
 # Keys are inserted in one order by everybody, so two overlapping requests wait for each other
 # and never in a circle. The second finds the first one's tombstones, and leaves them alone.
-STAMP = text(
-    """
+STAMP = """
     INSERT INTO tombstones (dataset_id, sample_id, row_position, request_id)
-    SELECT s.dataset_id, s.sample_id, s.row_position, given.request_id
+    SELECT :dataset_id, found.sample_id, found.row_position, :request_id
+    FROM ({found}) AS found
+    ORDER BY found.sample_id
+    ON CONFLICT DO NOTHING
+"""
+# The samples that a request has staged, and their rows.
+FOUND = """
+    SELECT s.sample_id, s.row_position
     FROM deletion_request_samples AS given
     JOIN samples AS s ON s.dataset_id = :dataset_id AND s.sample_id = given.sample_id
     WHERE given.request_id = :request_id AND given.disposition = 'staged'
-    ORDER BY s.sample_id
-    ON CONFLICT DO NOTHING
-    """
-)
+"""
 
 MARK_ALREADY_DELETED = text(
     """
@@ -80,8 +83,10 @@ TICK = text(
 )
 
 
-def stamp(session: Session, request: DeletionRequest) -> None:
+def stamp(session: Session, request: DeletionRequest, *, found: str = FOUND) -> None:
     """Set a tombstone for each staged sample of a stored request, and move the clock.
+
+    `found` is a query of these samples, for a caller who has their rows at hand.
 
     A sample that another request holds becomes `already_deleted`. A request that stamps nothing
     does not move the clock: it takes the reading of whoever holds its samples, so that it is
@@ -89,7 +94,7 @@ def stamp(session: Session, request: DeletionRequest) -> None:
     """
     session.flush()
     keys = {"dataset_id": request.dataset_id, "request_id": request.id}
-    stamped = _stamp_or_mark(session, request, keys)
+    stamped = _stamp_or_mark(session, request, found, keys)
     held = request.staged - stamped
     if stamped:
         tv = session.scalar(TICK, keys | {"staged": stamped, "already_deleted": held})
@@ -102,16 +107,19 @@ def stamp(session: Session, request: DeletionRequest) -> None:
     session.flush()
 
 
-def _stamp_or_mark(session: Session, request: DeletionRequest, keys: dict[str, Any]) -> int:
+def _stamp_or_mark(
+    session: Session, request: DeletionRequest, found: str, keys: dict[str, Any]
+) -> int:
     """Set what tombstones can be set and mark the samples that others hold; returns how many.
 
     A sample whose holder is cancelled in between is neither. Waiting for whoever takes it next
     would be waiting with the dataset's row, or with some tombstones out of order, in the hand,
     and could end in a circle: so all is let go, and begun anew.
     """
+    stamp_all = text(STAMP.format(found=found))
     while True:
         with session.begin_nested() as attempt:
-            stamped: int = session.connection().execute(STAMP, keys).rowcount
+            stamped: int = session.connection().execute(stamp_all, keys).rowcount
             if stamped == request.staged:
                 return stamped
             # With the dataset's row no cancellation can begin: whoever holds a sample now, stays.

@@ -98,6 +98,15 @@ class Settings(BaseSettings):
         ge=1024,
         description="Room for 10,000 IDs of 255 characters, at up to 12 bytes each in JSON.",
     )
+    upload_dir: Path | None = Field(
+        default=None,
+        description="Where uploads lie until they are stored. Unset: `uploads` in the home.",
+    )
+    max_upload_bytes: int = Field(
+        default=1024**3,
+        ge=1024,
+        description="Room for 28 million UUIDs, or 1 million IDs of 255 characters.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("module_factories", mode="before")
@@ -129,7 +138,7 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("home", "storage", "work_dir")
+    @field_validator("home", "storage", "work_dir", "upload_dir")
     @classmethod
     def can_be_resolved(cls, value: Path | None) -> Path | None:
         try:
@@ -150,6 +159,10 @@ class Settings(BaseSettings):
     @property
     def scratch_dir(self) -> Path:
         return self._under_home(self.work_dir, "work")
+
+    @property
+    def spool_dir(self) -> Path:
+        return self._under_home(self.upload_dir, "uploads")
 
     @property
     def admin_key_file(self) -> Path:

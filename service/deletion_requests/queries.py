@@ -1,4 +1,4 @@
-"""What is read about deletion requests, and the look-up of their samples."""
+"""What is read about deletion requests."""
 
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +13,6 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    text,
     true,
     tuple_,
 )
@@ -36,40 +35,6 @@ from service.core.tables import (
 )
 
 SETTLED = (RequestState.COMPLETED, RequestState.CANCELLED)
-
-# Every ID gets its row and its first disposition in one statement, whatever their number.
-RESOLVE = text(
-    """
-    INSERT INTO deletion_request_samples (request_id, position, sample_id, disposition)
-    SELECT :request_id, given.position, given.sample_id,
-           CASE WHEN given.occurrence > 1 THEN 'duplicate'
-                WHEN s.sample_id IS NULL THEN 'not_found'
-                ELSE 'staged' END
-    FROM (
-        SELECT id COLLATE "C" AS sample_id, position - 1 AS position,
-               row_number() OVER (PARTITION BY id ORDER BY position) AS occurrence
-        FROM unnest(CAST(:sample_ids AS text[])) WITH ORDINALITY AS list (id, position)
-    ) AS given
-    LEFT JOIN samples AS s ON s.dataset_id = :dataset_id AND s.sample_id = given.sample_id
-    """
-)
-
-
-def resolve(
-    session: Session, request_id: UUID, dataset_id: int, sample_ids: list[str]
-) -> tuple[dict[Disposition, int], datetime]:
-    """Store the given IDs with what they name, and count them by disposition.
-
-    The time is that of the transaction, which `accepted_at` will be.
-    """
-    keys = {"request_id": request_id, "dataset_id": dataset_id, "sample_ids": sample_ids}
-    session.execute(RESOLVE, keys)
-    counted = session.execute(
-        select(DeletionRequestSample.disposition, func.count(), func.now())
-        .where(DeletionRequestSample.request_id == request_id)
-        .group_by(DeletionRequestSample.disposition)
-    ).all()
-    return {disposition: count for disposition, count, _ in counted}, counted[0][2]
 
 
 def by_id(session: Session, request_id: UUID) -> DeletionRequest | None:

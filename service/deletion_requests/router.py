@@ -1,6 +1,5 @@
 """`/v1/deletion-requests`."""
 
-import json
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -18,11 +17,12 @@ from service.api.pagination import (
 )
 from service.api.problems import problems
 from service.api.schemas import ShortText
-from service.api.tagged import JSON, tagged
+from service.api.tagged import tagged
 from service.core.errors import IllegalMoveError
 from service.core.tables import Disposition, RequestState
 from service.datasets.service import DatasetNotFoundError, DatasetNotReadyError
 from service.deletion_requests import queries, service
+from service.deletion_requests.answers import POLL_AGAIN_SECONDS, answer_once
 from service.deletion_requests.schemas import (
     DeletionRequestCreate,
     DeletionRequestRead,
@@ -34,10 +34,9 @@ from service.deletion_requests.service import (
     RequestNotFoundError,
     TooLargeShareError,
 )
-from service.deletion_requests.views import show_accepted, show_request, show_sample, stored_as
+from service.deletion_requests.views import show_request, show_sample, stored_as
 
 router = APIRouter(prefix="/v1/deletion-requests", tags=["deletion requests"])
-POLL_AGAIN_SECONDS = "2"
 
 
 @router.post(
@@ -66,17 +65,7 @@ def create_deletion_request(
     the rest. A request that touches no known sample completes at once.
     """
     once = Once(session, caller, idempotency_key, order)
-    headers = {"Retry-After": POLL_AGAIN_SECONDS}
-    if once.answer is None:
-        accepted = service.accept(session, settings, order)
-        body = show_accepted(request, session, accepted).model_dump_json()
-        once.keep(body)
-    else:
-        body = once.answer
-        headers["Idempotency-Replayed"] = "true"
-    request_id = json.loads(body)["id"]
-    headers["Location"] = str(request.url_for("read_deletion_request", request_id=request_id))
-    return Response(body, 202, media_type=JSON, headers=headers)
+    return answer_once(request, session, once, lambda: service.accept(session, settings, order))
 
 
 @router.get("")

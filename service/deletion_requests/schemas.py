@@ -11,25 +11,47 @@ from service.core.tables import Disposition, JobPhase, JobReason, JobState, Regu
 
 MAX_SAMPLES = 10_000
 
+ClientReference = Annotated[
+    ShortText | None,
+    Field(description="Yours, to find the request by. Not for names or addresses."),
+]
+ByRegulation = Annotated[Regulation, Field(description="Which law's deadline `due_at` follows.")]
+ReceivedAt = Annotated[
+    Time | None,
+    Field(
+        ge=datetime(1970, 1, 1, tzinfo=UTC),
+        le=datetime(9000, 1, 1, tzinfo=UTC),
+        description="When the person asked; the deadline runs from here. Default: now.",
+    ),
+]
+
 
 class DeletionRequestCreate(Body):
     dataset: Name
     sample_ids: Annotated[list[ShortText], Field(min_length=1, max_length=MAX_SAMPLES)]
-    client_reference: ShortText | None = Field(
-        default=None, description="Yours, to find the request by. Not for names or addresses."
-    )
-    regulation: Regulation = Field(
-        default=Regulation.GDPR, description="Which law's deadline `due_at` follows."
-    )
-    received_at: Time | None = Field(
-        default=None,
-        ge=datetime(1970, 1, 1, tzinfo=UTC),
-        le=datetime(9000, 1, 1, tzinfo=UTC),
-        description="When the person asked; the deadline runs from here. Default: now.",
-    )
+    client_reference: ClientReference = None
+    regulation: ByRegulation = Regulation.GDPR
+    received_at: ReceivedAt = None
     callback_url: None = Field(
         default=None, description="Not served yet: poll, with `If-None-Match`."
     )
+
+
+class UploadCreate(Body):
+    """The query of an upload: all of a request but its sample IDs."""
+
+    dataset: Name
+    client_reference: ClientReference = None
+    regulation: ByRegulation = Regulation.GDPR
+    received_at: ReceivedAt = None
+
+
+class Upload(BaseModel):
+    """What makes one upload the same as another."""
+
+    order: UploadCreate
+    lines: int
+    sha256: str
 
 
 class Counts(BaseModel):

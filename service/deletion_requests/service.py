@@ -15,8 +15,8 @@ from service.core.tables import (
     RequestState,
 )
 from service.datasets import service as datasets
-from service.deletion_requests import queries
-from service.deletion_requests.schemas import DeletionRequestCreate
+from service.deletion_requests import lookup, queries
+from service.deletion_requests.schemas import DeletionRequestCreate, UploadCreate
 
 CLOCK_SKEW = timedelta(minutes=5)
 NOTHING_KNOWN = "None of the sample IDs is in the dataset: there was nothing to delete."
@@ -39,6 +39,16 @@ class ReceivedInFutureError(InvalidError):
 
 
 def accept(session: Session, settings: Settings, order: DeletionRequestCreate) -> DeletionRequest:
+    """Accept a request that came with its IDs in one body: see `accept_given`."""
+    return accept_given(session, settings, order, lookup.Listed(order.sample_ids))
+
+
+def accept_given(
+    session: Session,
+    settings: Settings,
+    order: DeletionRequestCreate | UploadCreate,
+    given: lookup.Given,
+) -> DeletionRequest:
     """Store a request and set its tombstones, in the caller's transaction.
 
     Unknown, repeated and already deleted IDs are dispositions, never an error for the rest. From
@@ -52,7 +62,8 @@ def accept(session: Session, settings: Settings, order: DeletionRequestCreate) -
     """
     dataset = datasets.find_ready(session, order.dataset)
     request_id = uuid4()
-    counts, now = queries.resolve(session, request_id, dataset.id, order.sample_ids)
+    given.resolve(session, request_id, dataset.id)
+    counts, now = lookup.count(session, request_id)
     received_at = (order.received_at or now).astimezone(UTC)
     if received_at > now + CLOCK_SKEW:
         raise ReceivedInFutureError(f"received_at may not be later than now, {now.isoformat()}.")
@@ -65,7 +76,7 @@ def accept(session: Session, settings: Settings, order: DeletionRequestCreate) -
         client_reference=order.client_reference,
         received_at=received_at,
         due_at=deadlines.due_at(order.regulation, received_at),
-        total=len(order.sample_ids),
+        total=given.total,
     )
     request.staged = counts.get(Disposition.STAGED, 0)
     request.not_found = counts.get(Disposition.NOT_FOUND, 0)
@@ -83,7 +94,7 @@ def accept(session: Session, settings: Settings, order: DeletionRequestCreate) -
         request_id=request.id,
         total=request.total,
     )
-    clock.stamp(session, request)
+    clock.stamp(session, request, found=given.found)
     if request.staged and policies:
         return request
     # There is no model to wait for, or nothing new: it may be complete already.

@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 from service.api import bodies
 from service.api.admission import Admission
 from service.api.bodies import BodyReader
+from service.api.places import Places
 
 LIMIT = 4 * bodies.LARGE_BYTES
 
@@ -64,7 +65,7 @@ class Rooms:
         self.may_answer = asyncio.Event()
         self.may_end = asyncio.Event()
         reader = BodyReader(LIMIT, silence=silence)
-        self.app = Admission(self._answer, bodies=reader, places=places, patience=patience)
+        self.app = Admission(self._answer, bodies=reader, places=Places(places, patience))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/v1/x":

@@ -28,6 +28,7 @@ ROUTES = {
     "/v1/models/{name}/aliases": {"get"},
     "/v1/models/{name}/aliases/{alias}": {"get"},
     "/v1/deletion-requests": {"get", "post"},
+    "/v1/deletion-requests/uploads": {"post"},
     "/v1/deletion-requests/{request_id}": {"get"},
     "/v1/deletion-requests/{request_id}/samples": {"get"},
     "/v1/deletion-requests/{request_id}/events": {"get"},

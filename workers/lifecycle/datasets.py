@@ -79,6 +79,9 @@ def store_index(
     except IntegrityError:
         # PostgreSQL's own text quotes the ID.
         raise DatasetError(_repeated(session, partition)) from None
+    # Else the first large upload may come before autovacuum has, and be looked up as if the dataset
+    # were small.
+    session.execute(text(f"ANALYZE {partition}"))
     session.execute(
         text(f"ALTER TABLE samples ATTACH PARTITION {partition} FOR VALUES IN ({claimed.id:d})")
     )
