@@ -20,6 +20,8 @@ CONFIG = "config.json"
 CARD = "README.md"
 PROVENANCE = "unlearning.json"
 MANIFEST = "manifest.json"
+# What training began with, if that is known.
+BASIS = "base.safetensors"
 MANIFEST_VERSION = 1
 # Written anew for each version, so never taken over from the parent.
 OURS = {WEIGHTS, CARD, PROVENANCE, MANIFEST, "model.sig"}
@@ -38,13 +40,7 @@ def load_weights(model: nn.Module, directory: Path) -> None:
     Raises:
         ArtifactError: the file is missing, is not safetensors, or does not fit the network.
     """
-    path = directory / WEIGHTS
-    if not path.is_file():
-        raise ArtifactError(f"There is no {WEIGHTS} in the model's directory.")
-    try:
-        tensors = load_file(path)
-    except Exception as error:
-        raise ArtifactError(f"{WEIGHTS} cannot be read: {error}") from error
+    tensors = read_weights(directory)
     state = model.state_dict()
     missing, extra = sorted(state.keys() - tensors.keys()), sorted(tensors.keys() - state.keys())
     if missing or extra:
@@ -67,12 +63,28 @@ def load_weights(model: nn.Module, directory: Path) -> None:
     model.load_state_dict(tensors)
 
 
+def read_weights(directory: Path) -> dict[str, Tensor]:
+    """The tensors of `model.safetensors`.
+
+    Raises:
+        ArtifactError: the file is missing, or is not safetensors.
+    """
+    path = directory / WEIGHTS
+    if not path.is_file():
+        raise ArtifactError(f"There is no {WEIGHTS} in the model's directory.")
+    try:
+        return load_file(path)
+    except Exception as error:
+        raise ArtifactError(f"{WEIGHTS} cannot be read: {error}") from error
+
+
 def take_over(source: Path, target: Path) -> None:
-    """Copy what a version keeps of its parent: configuration, tokenizer, vocabulary."""
+    """Copy what a version keeps of its parent: configuration, tokenizer, vocabulary, base."""
     for path in sorted(source.rglob("*")):
         name = path.relative_to(source)
         hidden = any(part.startswith(".") for part in name.parts)
-        if path.is_file() and path.suffix in TAKEN_OVER and not hidden and str(name) not in OURS:
+        kept = path.suffix in TAKEN_OVER or str(name) == BASIS
+        if path.is_file() and kept and not hidden and str(name) not in OURS:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / name)
 

@@ -8,6 +8,11 @@ HONESTY = (
 )
 
 
+BASED = (
+    "Where it took a network that knows nothing of the samples, this was one with the weights that "
+    "its training began with (`base.safetensors`). That these had not seen the samples is the word "
+    "of whoever registered the model; nothing here can check it."
+)
 LIBRARIES = {"module": "unlearnd", "transformers": "transformers"}
 
 
@@ -55,6 +60,8 @@ def of_version(provenance: dict[str, Any]) -> str:
         f"`{provenance['method']['name']}`, which read no labels. "
         f"{provenance['forgotten']['count']} samples were unlearned."
     )
+    if provenance["fresh_weights"] == "base":
+        origin += f" {BASED}"
     pointers = (
         "`unlearning.json` holds the whole audit and all that is needed to repeat this run; "
         "`manifest.json` holds the SHA-256 of every file."

@@ -75,6 +75,7 @@ class ValidatePlan(Frozen):
     kind: Literal["validate"] = "validate"
     model: str
     source_uri: str
+    base_uri: str | None = None
     architecture: AnyArchitecture
     module: str
     method: str

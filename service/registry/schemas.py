@@ -49,6 +49,12 @@ class ModelCreate(Body):
         "`config.json` and what prepares inputs, too.",
         examples=["file:///models/fashion-cnn"],
     )
+    base_uri: URI | None = Field(
+        default=None,
+        description="A directory with the weights that training on this dataset began with, such "
+        "as those of the pretrained model. They must not have been trained on the dataset: "
+        "distillation begins with them. A head that the base does not have begins anew.",
+    )
     architecture: Architecture
     representation: Representation = Representation()
     method: ShortText = Field(default="auto", description="`auto` or the name of a method.")
@@ -67,6 +73,7 @@ class ModelRead(Resource):
     state: ModelState
     reason: str | None = Field(description="Why the model is invalid.")
     source_uri: str
+    base_uri: str | None
     architecture: Architecture
     representation: Representation
     method: str

@@ -77,6 +77,7 @@ def register(session: Session, settings: Settings, order: ModelCreate) -> Model:
         name=order.name,
         dataset=dataset,
         source_uri=order.source_uri,
+        base_uri=order.base_uri,
         architecture=architecture.model_dump(),
         representation=order.representation.model_dump(),
         method=order.method,

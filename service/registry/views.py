@@ -18,6 +18,7 @@ def show_model(session: Session, model: Model) -> ModelRead:
             "state": model.state,
             "reason": model.reason,
             "source_uri": model.source_uri,
+            "base_uri": model.base_uri,
             "architecture": model.architecture,
             "representation": model.representation,
             "method": model.method,

@@ -42,6 +42,17 @@ def test_a_model_is_accepted_and_watched_at_its_location(client: TestClient) -> 
     assert fetched(client, answer.headers["location"]) == shown
 
 
+@pytest.mark.usefixtures("digits")
+def test_a_model_may_name_what_its_training_began_with(client: TestClient) -> None:
+    plain = client.post(PATH, json={**ORDER, "name": "plain"})
+    assert (plain.status_code, plain.json()["base_uri"]) == (202, None)
+
+    tuned = client.post(PATH, json={**ORDER, "base_uri": "file:///models/pretrained"})
+
+    assert tuned.status_code == 202, tuned.text
+    assert tuned.json()["base_uri"] == "file:///models/pretrained"
+
+
 @pytest.mark.usefixtures("cnn")
 def test_a_ready_model_shows_its_newest_version_and_aliases(client: TestClient) -> None:
     shown = fetched(client, f"{PATH}/cnn")

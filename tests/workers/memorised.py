@@ -1,6 +1,6 @@
 """Real data: scikit-learn's digits, and a network that has learnt 40 wrong labels by heart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from sklearn.datasets import load_digits
@@ -24,6 +24,21 @@ class Tensors:
         return len(self.inputs)
 
     def batch(self, positions: Tensor) -> Tensor:
+        return self.inputs[positions]
+
+
+@dataclass
+class Watched:
+    """Samples that count how often they are read."""
+
+    inputs: Tensor
+    read: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batch(self, positions: Tensor) -> Tensor:
+        self.read.append(len(positions))
         return self.inputs[positions]
 
 

@@ -17,7 +17,7 @@ def blueprint_of(architecture: AnyArchitecture, settings: Settings, directory: P
         ArchitectureError: there is no such network, or none that can be unlearned.
     """
     if isinstance(architecture, Architecture):
-        return Factory(architecture, settings)
+        return Factory(architecture, settings, directory)
     # Importing transformers takes seconds, which a factory's network need not wait for.
     from workers.architectures.pretrained import Pretrained
 

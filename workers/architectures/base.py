@@ -27,8 +27,24 @@ class Blueprint(Protocol):
         """Whether the network has a head of its own."""
         ...
 
+    @property
+    def begins_with_basis(self) -> bool:
+        """Whether `fresh` has the weights that the model's training began with."""
+        ...
+
     def fresh(self) -> nn.Module:
-        """The network with weights out of torch's global random state."""
+        """The network with weights that no sample of the dataset has had a part in.
+
+        They are those of its base where it has one, and else out of torch's global random state.
+        """
+        ...
+
+    def adopt(self, base: Path, directory: Path) -> None:
+        """Keep, in the model's own directory, the weights of another one as its base.
+
+        Raises:
+            ArtifactError: they cannot be read, or are no base of this network.
+        """
         ...
 
     def load(self, directory: Path) -> nn.Module:

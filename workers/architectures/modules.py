@@ -10,7 +10,8 @@ from torch import nn
 
 from service.core.settings import Settings
 from workers.architectures.base import ArchitectureError
-from workers.artifacts import load_weights, write_weights
+from workers.architectures.basis import begin_with_basis, has_basis, keep_basis
+from workers.artifacts import load_weights, read_weights, write_weights
 from workers.data.processing import Processing, raw_processing
 from workers.plan import Architecture
 from workers.unlearning.base import Samples
@@ -19,19 +20,30 @@ from workers.unlearning.base import Samples
 class Factory:
     """The `Blueprint` of the kind `module`."""
 
-    def __init__(self, architecture: Architecture, settings: Settings) -> None:
+    def __init__(self, architecture: Architecture, settings: Settings, directory: Path) -> None:
         self._architecture = architecture
         self._settings = settings
+        self._directory = directory
 
     @property
     def decides(self) -> bool:
         return True
 
+    @property
+    def begins_with_basis(self) -> bool:
+        return has_basis(self._directory)
+
     def fresh(self) -> nn.Module:
-        return build(self._architecture, self._settings)
+        network = build(self._architecture, self._settings)
+        begin_with_basis(network, self._directory)
+        return network
+
+    def adopt(self, base: Path, directory: Path) -> None:
+        tensors = read_weights(base)
+        keep_basis(tensors, self.load(directory), tensors.keys(), directory)
 
     def load(self, directory: Path) -> nn.Module:
-        model = self.fresh().eval()
+        model = build(self._architecture, self._settings).eval()
         load_weights(model, directory)
         return model
 

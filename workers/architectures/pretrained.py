@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
+from workers.architectures.basis import begin_with_basis, has_basis, keep_basis
 from workers.architectures.layout import read_layout
 from workers.architectures.networks import Classifier, Encoder, Network
 from workers.architectures.pooling import pooling_mode
@@ -48,9 +49,21 @@ class Pretrained:
     def decides(self) -> bool:
         return self._layout.classifies
 
+    @property
+    def begins_with_basis(self) -> bool:
+        return has_basis(self._directory)
+
     def fresh(self) -> nn.Module:
         config = copy.deepcopy(self._layout.config)
-        return self._behind(self._layout.network(config, **self._layout.options).float())
+        network = self._layout.network(config, **self._layout.options).float()
+        begin_with_basis(network, self._directory)
+        return self._behind(network)
+
+    def adopt(self, base: Path, directory: Path) -> None:
+        network, told = self._open(base)
+        new = {*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])}
+        found = network.state_dict()
+        keep_basis(found, self._read(directory), found.keys() - new, directory)
 
     def load(self, directory: Path) -> nn.Module:
         return self._behind(self._read(directory)).eval()
@@ -101,13 +114,15 @@ class Pretrained:
             encoder.head = copy.deepcopy(self._head)
         return encoder
 
-    def _read(self, directory: Path) -> PreTrainedModel:
+    def _open(self, directory: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
+        """A network with the weights of a directory, and which of them did not fit.
+
+        What prefix its names have, a head apart, is seen by `transformers`.
+        """
         layout = self._layout
-        network: PreTrainedModel
-        told: dict[str, Any]
         try:
             load: Any = layout.network.from_pretrained
-            network, told = load(
+            found: tuple[PreTrainedModel, dict[str, Any]] = load(
                 directory,
                 config=copy.deepcopy(layout.config),
                 local_files_only=True,
@@ -121,7 +136,11 @@ class Pretrained:
             )
         except Exception as error:
             raise ArtifactError(f"{WEIGHTS} cannot be read: {error}") from error
-        refuse_what_does_not_fit(layout.network.__name__, told)
+        return found
+
+    def _read(self, directory: Path) -> PreTrainedModel:
+        network, told = self._open(directory)
+        refuse_what_does_not_fit(self._layout.network.__name__, told)
         for name, tensor in network.state_dict().items():
             if tensor.is_floating_point() and not tensor.isfinite().all():
                 raise ArtifactError(f"{name} in {WEIGHTS} holds numbers that are not finite.")

@@ -109,6 +109,7 @@ def unlearn(
     tell(ProgressLine(phase="publishing", fraction=0))
     facts = {
         "architecture": plan.architecture.model_dump() | blueprint.facts(),
+        "fresh_weights": "base" if blueprint.begins_with_basis else "random",
         "representation": representation,
         "device": describe(device) | {"threads": threads} | computed,
     }
@@ -152,6 +153,7 @@ def apply_method(
         parameters=plan.parameters,
         compute=compute,
         encodes=not blueprint.decides,
+        warm=blueprint.begins_with_basis,
     )
     return get_method(plan.method).unlearn(problem, report)
 

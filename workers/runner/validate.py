@@ -9,7 +9,7 @@ from torch import nn
 
 from service.core.settings import Settings
 from workers import model_card
-from workers.architectures import ArchitectureError, blueprint_of
+from workers.architectures import ArchitectureError, Blueprint, blueprint_of
 from workers.artifacts import CARD, CONFIG, PROVENANCE, seal, take_over, write_json
 from workers.artifacts import WEIGHTS as WEIGHTS_FILE
 from workers.plan import ProgressLine, Validated, ValidatePlan
@@ -46,6 +46,8 @@ def validate(
     scratch = work_dir / "rewritten"
     scratch.mkdir()
     refuse_unless_rewritten(blueprint, model, source, scratch)
+    if plan.base_uri is not None:
+        adopt(blueprint, plan.base_uri, source, work_dir / "base")
     tell(ProgressLine(phase="publishing", fraction=0))
 
     take_over(source, plan.staging)
@@ -63,6 +65,7 @@ def validate(
     provenance = {
         "model": plan.model,
         "parent": None,
+        "base_uri": plan.base_uri,
         "tv": plan.tv,
         "architecture": plan.architecture.model_dump() | blueprint.facts(),
         "representation": {
@@ -75,6 +78,18 @@ def validate(
     }
     write_json(plan.staging / PROVENANCE, provenance)
     return Validated(written=seal(plan.staging))
+
+
+def adopt(blueprint: Blueprint, uri: str, source: Path, scratch: Path) -> None:
+    """Keep beside the model the weights that its training began with.
+
+    Raises:
+        ArtifactError: they cannot be fetched, or are no base of this network.
+        OSError: the storage failed.
+    """
+    scratch.mkdir()
+    fetch_model(uri, scratch)
+    blueprint.adopt(scratch, source)
 
 
 def try_model(

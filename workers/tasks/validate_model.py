@@ -77,6 +77,7 @@ def plan_of(claimed: ClaimedModel, space: Workspace) -> ValidatePlan:
     return ValidatePlan(
         model=model.name,
         source_uri=model.source_uri,
+        base_uri=model.base_uri,
         architecture=architecture_of(model),
         module=model.representation["module"],
         method=model.method,

@@ -43,7 +43,8 @@ class Problem:
     """One unlearning problem. It holds no labels, so no method can read any.
 
     `fresh` builds the network anew, with weights that no sample has had a part in. They come from
-    torch's global random state, for the caller to seed.
+    torch's global random state, for the caller to seed; where the problem is `warm`, most of them
+    are those that the parent's own training began with.
     `min_agreement` (0 to 1) is the smallest share of remaining samples on which the unlearned
     model must predict what its parent predicts. `parameters` are the method's own knobs. `compute`
     says how networks are run; it does not change what is wanted. `encodes` says that the
@@ -62,6 +63,7 @@ class Problem:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     compute: Compute = field(default_factory=Compute)
     encodes: bool = False
+    warm: bool = False
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ class Model(Base, Leased, LifeCycle):
     name: Mapped[str] = mapped_column(String(128), unique=True)
     dataset_id: Mapped[int] = mapped_column(ForeignKey("datasets.id"), index=True)
     source_uri: Mapped[str]
+    base_uri: Mapped[str | None]
     architecture: Mapped[dict[str, Any]]
     representation: Mapped[dict[str, Any]]
     method: Mapped[str]

@@ -38,6 +38,7 @@ def test_the_card_of_a_version_claims_no_erasure() -> None:
             "parent": {"version": 1, "digest": "abc"},
             "method": {"name": "distil"},
             "architecture": {"kind": "module"},
+            "fresh_weights": "random",
             "forgotten": {"count": 40},
             "inputs": [{"kind": "array", "column": "pixels", "shape": [1, 8, 8], "scale": None}],
             "representation": {"module": "embed", "side": "output"},

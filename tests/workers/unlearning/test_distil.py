@@ -1,13 +1,13 @@
 """Distillation end to end, on a network that has learnt 40 wrong labels by heart."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from tests.workers.memorised import Digits, same, samples, state
+from tests.workers.memorised import Digits, Watched, same, samples, state
 from workers.unlearning.base import ParameterError, Problem, Unlearned, UnlearningError
 from workers.unlearning.distil.config import DistilConfig
 from workers.unlearning.embedding import answer
@@ -18,21 +18,6 @@ QUICK: dict[str, Any] = {"passes": 1.0, "max_passes": 1.0, "min_steps": 12}
 
 def run(problem: Problem) -> Unlearned:
     return get_method("distil").unlearn(problem, lambda _progress: None)
-
-
-@dataclass
-class Watched:
-    """Samples that count how often they are read."""
-
-    inputs: Tensor
-    read: list[int] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    def batch(self, positions: Tensor) -> Tensor:
-        self.read.append(len(positions))
-        return self.inputs[positions]
 
 
 def test_the_wrong_labels_are_forgotten_and_the_rest_is_kept(digits: Digits) -> None:

@@ -16,6 +16,9 @@ class DistilConfig(Knobs):
     min_steps: int = knob(1000, "The step budget is never smaller than this.", 1)
     batch: int = knob(128, "Remaining samples a step, at most.", 1, 65536)
     learning_rate: float = knob(6e-3, "The one-cycle schedule's largest step of AdamW.", 1e-8, 1.0)
+    trial_share: float = knob(
+        0.05, "Share of a lesson for which each step size is tried, given a base.", 0.0, 1.0
+    )
     weight_decay: float = knob(0.01, "Of AdamW.", 0.0, 10.0)
     clip_norm: float = knob(5.0, "Largest norm of the gradient.", 1e-6)
     hardness: float = knob(

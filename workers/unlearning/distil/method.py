@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from workers.evaluation.agreement import agreement
 from workers.unlearning.base import Problem, Progress, Report, Unlearned, UnlearningError
 from workers.unlearning.distil.config import DistilConfig
+from workers.unlearning.distil.rates import QUARTER, quarterings
 from workers.unlearning.distil.student import Lesson, Student
 from workers.unlearning.distil.teacher import Targets, decided, soften
 from workers.unlearning.embedding import answer, draw
@@ -83,13 +84,13 @@ class _Run:
             )
             return agreement(wanted, seen, gone)
 
-        student, trainer, tries = self._first_lesson(goal)
+        student, trainer, tries = self._first_lesson(goal, watched)
         reached, steps = look(student), self._steps(self.config.passes)
         taken, lessons = steps, 1
         # Later lessons go on from what is known, at half the step size: where agreement is not
         # there yet, the data are hard, and time helps.
         while reached < self.floor and taken + steps // 2 <= self._steps(self.config.max_passes):
-            rate = self.config.learning_rate / 4**tries / 2**lessons
+            rate = self.config.learning_rate / QUARTER**tries / 2**lessons
             self._teach(trainer, Lesson(max(1, steps // 2), rate), "continued")
             taken, lessons = taken + max(1, steps // 2), lessons + 1
             reached = look(student)
@@ -97,7 +98,8 @@ class _Run:
         return student, {
             "steps_taken": taken,
             "lessons": lessons,
-            "learning_rate": self.config.learning_rate / 4**tries,
+            "began_with": "base" if self.problem.warm else "fresh weights",
+            "learning_rate": self.config.learning_rate / QUARTER**tries,
             "prior_shift_used": shift,
             "agreement": reached,
             "agreement_kept": reached >= self.floor,
@@ -154,15 +156,18 @@ class _Run:
         batch = min(self.config.batch, len(self.problem.remaining))
         return max(self.config.min_steps, math.ceil(passes * len(self.problem.remaining) / batch))
 
-    def _first_lesson(self, goal: Targets) -> tuple[nn.Module, Student, int]:
+    def _first_lesson(self, goal: Targets, watched: Tensor) -> tuple[nn.Module, Student, int]:
         """The student after its first lesson, and how often its step size was quartered."""
-        for tries in range(TRIES):
+        first, steps = 0, self._steps(self.config.passes)
+        if self.problem.warm:
+            first = quarterings(self.config, self.problem, goal, watched, steps)
+        for tries in range(first, first + TRIES):
             torch.manual_seed(self.problem.seed)
             student = self.problem.fresh().to(self.problem.device)
             lay_out(student, torch.channels_last)
             trainer = Student(self.config, self.problem, student, goal, self.generator)
-            rate = self.config.learning_rate / 4**tries
-            if self._teach(trainer, Lesson(self._steps(self.config.passes), rate), "first"):
+            rate = self.config.learning_rate / QUARTER**tries
+            if self._teach(trainer, Lesson(steps, rate), "first"):
                 return student, trainer, tries
         raise UnlearningError("The student does not learn: set another learning_rate.")
 
@@ -175,7 +180,9 @@ class _Run:
             if step % REPORT_EVERY == 0 or step == lesson.steps:
                 fraction = min(0.99, step / lesson.steps)
                 self.report(Progress("unlearning", fraction, {f"loss_{which}": recent}))
-            judged = which == "first" and step == max(FAIR_TRIAL, lesson.steps // 5)
+            # A base can know the answers already; its step size was found by trying.
+            fresh = which == "first" and not self.problem.warm
+            judged = fresh and step == max(FAIR_TRIAL, lesson.steps // 5)
             if judged and recent > LEARNED * first:
                 return False
         return True
