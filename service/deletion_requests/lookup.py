@@ -1,34 +1,38 @@
 """Looking up the samples that a request names: each ID gets its place and its first disposition."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from service.core import clock
-from service.core.tables import DeletionRequestSample, Disposition
+from service.core.tables import Disposition
 
 Counts: TypeAlias = dict[Disposition, int]
 
-# Every ID gets its row and its first disposition in one statement, whatever their number.
+# Every ID gets its row and its first disposition, and they are counted, in one statement.
 RESOLVE_LISTED = text(
     """
-    INSERT INTO deletion_request_samples (request_id, position, sample_id, disposition)
-    SELECT :request_id, given.position, given.sample_id,
-           CASE WHEN given.occurrence > 1 THEN 'duplicate'
-                WHEN s.sample_id IS NULL THEN 'not_found'
-                ELSE 'staged' END
-    FROM (
-        SELECT id COLLATE "C" AS sample_id, position - 1 AS position,
-               row_number() OVER (PARTITION BY id ORDER BY position) AS occurrence
-        FROM unnest(CAST(:sample_ids AS text[])) WITH ORDINALITY AS list (id, position)
-    ) AS given
-    LEFT JOIN samples AS s ON s.dataset_id = :dataset_id AND s.sample_id = given.sample_id
+    WITH stored AS (
+        INSERT INTO deletion_request_samples (request_id, position, sample_id, disposition)
+        SELECT :request_id, given.position, given.sample_id,
+               CASE WHEN given.occurrence > 1 THEN 'duplicate'
+                    WHEN s.sample_id IS NULL THEN 'not_found'
+                    ELSE 'staged' END
+        FROM (
+            SELECT id COLLATE "C" AS sample_id, position - 1 AS position,
+                   row_number() OVER (PARTITION BY id ORDER BY position) AS occurrence
+            FROM unnest(CAST(:sample_ids AS text[])) WITH ORDINALITY AS list (id, position)
+        ) AS given
+        LEFT JOIN samples AS s ON s.dataset_id = :dataset_id AND s.sample_id = given.sample_id
+        RETURNING disposition
+    )
+    SELECT disposition, count(*), now() FROM stored GROUP BY disposition
     """
 )
 
@@ -61,6 +65,7 @@ RESOLVED = text(
     LEFT JOIN samples AS s ON s.dataset_id = :dataset_id AND s.sample_id = given.id
     """
 )
+COUNT = text("SELECT disposition, count(*), now() FROM resolved GROUP BY disposition")
 STORE = text(
     """
     INSERT INTO deletion_request_samples (request_id, position, sample_id, disposition)
@@ -79,8 +84,13 @@ class Given(Protocol):
     def found(self) -> str:
         """A query of the samples that are to be stamped, and their rows."""
 
-    def resolve(self, session: Session, request_id: UUID, dataset_id: int) -> None:
-        """Store each ID with what it names."""
+    def resolve(
+        self, session: Session, request_id: UUID, dataset_id: int
+    ) -> tuple[Counts, datetime]:
+        """Store each ID with what it names, and count them by disposition.
+
+        The time is that of the transaction, which `accepted_at` will be.
+        """
 
 
 class Listed:
@@ -95,9 +105,12 @@ class Listed:
     def total(self) -> int:
         return len(self._sample_ids)
 
-    def resolve(self, session: Session, request_id: UUID, dataset_id: int) -> None:
+    def resolve(
+        self, session: Session, request_id: UUID, dataset_id: int
+    ) -> tuple[Counts, datetime]:
         keys = {"request_id": request_id, "dataset_id": dataset_id}
-        session.execute(RESOLVE_LISTED, keys | {"sample_ids": self._sample_ids})
+        rows = session.execute(RESOLVE_LISTED, keys | {"sample_ids": self._sample_ids}).all()
+        return counted(rows)
 
 
 class Spooled:
@@ -109,13 +122,16 @@ class Spooled:
         self._blocks = blocks
         self.total = total
 
-    def resolve(self, session: Session, request_id: UUID, dataset_id: int) -> None:
+    def resolve(
+        self, session: Session, request_id: UUID, dataset_id: int
+    ) -> tuple[Counts, datetime]:
         session.execute(ROOM)
         session.execute(SPOOLED)
         copy_in(session, self._blocks)
         session.execute(ANALYZE)
         session.execute(RESOLVED, {"dataset_id": dataset_id})
         session.execute(STORE, {"request_id": request_id})
+        return counted(session.execute(COUNT).all())
 
 
 def copy_in(session: Session, blocks: Iterable[bytes]) -> None:
@@ -133,14 +149,5 @@ def copy_in(session: Session, blocks: Iterable[bytes]) -> None:
         raise DBAPIError.instance(COPY, None, error, psycopg.Error, hide_parameters=True) from None
 
 
-def count(session: Session, request_id: UUID) -> tuple[Counts, datetime]:
-    """How many IDs of a request have each disposition.
-
-    The time is that of the transaction, which `accepted_at` will be.
-    """
-    counted = session.execute(
-        select(DeletionRequestSample.disposition, func.count(), func.now())
-        .where(DeletionRequestSample.request_id == request_id)
-        .group_by(DeletionRequestSample.disposition)
-    ).all()
-    return {disposition: number for disposition, number, _ in counted}, counted[0][2]
+def counted(rows: Sequence[Any]) -> tuple[Counts, datetime]:
+    return {Disposition(disposition): number for disposition, number, _ in rows}, rows[0][2]

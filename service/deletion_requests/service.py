@@ -62,8 +62,7 @@ def accept_given(
     """
     dataset = datasets.find_ready(session, order.dataset)
     request_id = uuid4()
-    given.resolve(session, request_id, dataset.id)
-    counts, now = lookup.count(session, request_id)
+    counts, now = given.resolve(session, request_id, dataset.id)
     received_at = (order.received_at or now).astimezone(UTC)
     if received_at > now + CLOCK_SKEW:
         raise ReceivedInFutureError(f"received_at may not be later than now, {now.isoformat()}.")

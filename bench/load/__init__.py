@@ -1,0 +1,1 @@
+"""What the service takes on one machine: `python -m bench.load`."""
