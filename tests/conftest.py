@@ -9,15 +9,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool
 
 from service.core import keys, schema
 from service.core.db import Database
@@ -33,17 +34,24 @@ GIVEN = {name: os.environ.pop(name) for name in list(os.environ) if name.startsw
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerURLs]:
     """PostgreSQL and Redis: UNLEARND_DATABASE_URL and UNLEARND_REDIS_URL, or embedded ones."""
     database_url, redis_url = GIVEN.get("UNLEARND_DATABASE_URL"), GIVEN.get("UNLEARND_REDIS_URL")
-    if database_url and redis_url:
-        yield ServerURLs(database_url, redis_url)
-        return
-    with embedded_pair(tmp_path_factory.mktemp("servers")) as urls:
+    with ExitStack() as until_the_end:
+        if database_url and redis_url:
+            urls = ServerURLs(database_url, redis_url)
+        else:
+            urls = until_the_end.enter_context(embedded_pair(tmp_path_factory.mktemp("servers")))
+        until_the_end.callback(lambda: server(urls.database_url).dispose())
         yield urls
+
+
+@cache
+def server(url: str) -> Engine:
+    """One connection to the server's own database, for all that tests make and drop there."""
+    return create_engine(url, isolation_level="AUTOCOMMIT", pool_size=1)
 
 
 def on_server(url: str, statement: str, **values: str) -> None:
     """Run a statement that no transaction may hold, on the server's own database."""
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with engine.connect() as connection:
+    with server(url).connect() as connection:
         connection.execute(text(statement), values)
 
 
