@@ -13,7 +13,7 @@ from workers.unlearning.base import Problem, Unlearned
 from workers.unlearning.registry import get_method
 from workers.zoo import digits_cnn
 
-FEW = {"min_steps": 30, "passes": 1.0, "max_passes": 1.0}
+FEW = {"min_steps": 40, "passes": 1.0, "max_passes": 1.0}
 
 
 def run(problem: Problem) -> Unlearned:
@@ -56,12 +56,12 @@ def test_a_base_keeps_more_of_what_the_parent_says_in_as_many_steps(
     digits: Digits, base: nn.Module
 ) -> None:
     # A small dataset, as those are for which a network is fine-tuned.
-    problem = digits.problem(parameters=FEW, remaining=samples(digits.remaining[:200]))
+    problem = digits.problem(parameters=FEW, remaining=samples(digits.remaining[:70]))
 
     fresh = run(problem)
     warm = run(replace(problem, fresh=beginning(base), warm=True))
 
-    assert agreed(digits, warm) > agreed(digits, fresh) + 0.03
+    assert agreed(digits, warm) > agreed(digits, fresh) + 0.05
     with torch.no_grad():
         after = warm.model(digits.forgotten).argmax(dim=1)
     assert (after == digits.given).float().mean() <= 0.1
