@@ -142,6 +142,8 @@ def end(process: subprocess.Popen[str]) -> None:
     """End a runner and all that it started: politely, and then for certain."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGTERM)
+        # One that somebody has stopped would only hear it once it goes on.
+        os.killpg(process.pid, signal.SIGCONT)
         try:
             process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:

@@ -36,10 +36,9 @@ def workspace(settings: Settings, name: str) -> Iterator[Workspace]:
         lock = _lock(scratch / f"{name}.lock", wait=False)
         if lock is None:
             raise RuntimeError(f"The scratch space {name} is in use.")
-        path.mkdir(mode=0o700)
-    staging = LocalStore(settings.storage_dir).staging(name)
     try:
-        yield Workspace(path, staging)
+        path.mkdir(mode=0o700)
+        yield Workspace(path, LocalStore(settings.storage_dir).staging(name))
     finally:
         _remove(settings, name)
         os.close(lock)

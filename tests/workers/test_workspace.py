@@ -45,6 +45,16 @@ def test_both_directories_are_gone_after_the_run_and_after_an_error(place: Setti
     assert left_behind(place) == []
 
 
+def test_a_storage_that_is_away_leaves_nothing_either(place: Settings) -> None:
+    place.storage_dir.parent.mkdir(parents=True, exist_ok=True)
+    place.storage_dir.touch()
+
+    with pytest.raises(OSError, match="storage"), workspace(place, "run"):
+        pytest.fail("There is no storage.")
+
+    assert left_behind(place) == []
+
+
 def test_what_a_killed_worker_leaves_is_swept_and_what_a_live_one_uses_is_not(
     place: Settings,
 ) -> None:
