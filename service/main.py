@@ -11,6 +11,7 @@ from service.api import health, problems
 from service.api.admission import CONNECTIONS, EXPORTS, PATIENCE_SECONDS, PROBES, Admission
 from service.api.auth import authenticate
 from service.api.bodies import BodyReader
+from service.api.callers import KnownCallers
 from service.api.head import HeadAsGet
 from service.api.places import Places
 from service.api.uploads import UPLOADS, Uploads, authenticate_alone
@@ -38,12 +39,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             "Set UNLEARND_DATABASE_URL, or run `unlearnd up`, which starts a database of its own."
         )
     configure_logging(settings.log_level, process="api")
-    database = Database(settings.database_url, pool_size=CONNECTIONS, application="unlearnd api")
+    database = Database(
+        settings.database_url,
+        pool_size=CONNECTIONS,
+        application="unlearnd api",
+        patience=settings.database_patience_seconds,
+    )
+
+    # An upload of millions of IDs takes as long as it takes.
+    bulk = Database(settings.database_url, pool_size=UPLOADS, application="unlearnd api")
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         database.dispose()
+        bulk.dispose()
 
     app = FastAPI(
         title="unlearnd",
@@ -53,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.database = database
+    app.state.bulk_database = bulk
     app.state.store = LocalStore(settings.storage_dir)
     places = Places(CONNECTIONS, PATIENCE_SECONDS)
     app.state.uploads = Uploads(
@@ -66,6 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(
         Admission,
         bodies=BodyReader(settings.max_body_bytes),
+        callers=KnownCallers(database),
         places=places,
         by_themselves=frozenset({("POST", uploads.prefix)}),
     )

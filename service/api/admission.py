@@ -5,9 +5,10 @@ from contextlib import ExitStack
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.bodies import BodyReader
+from service.api.bodies import BodyReader, is_large
+from service.api.callers import Callers
 from service.api.places import CallerGoneError, Places
-from service.api.problems import refuse
+from service.api.problems import AWAY, refuse, refuse_for_now
 from service.core.errors import DomainError
 
 # Whoever is let in needs one thread at a time, and holds one connection from its first thread to
@@ -30,6 +31,7 @@ class Admission:
     Routes that are `by_themselves` (method and path) read their bodies and take places on their
     own. A place is free again when the answer begins: by then everything is committed, and whoever
     reads a file or an export slowly keeps nobody waiting. Nor does whoever sends slowly.
+    Of a stranger only a small body is read, and the application refuses it.
     """
 
     def __init__(
@@ -37,11 +39,13 @@ class Admission:
         app: ASGIApp,
         *,
         bodies: BodyReader,
+        callers: Callers,
         places: Places,
         by_themselves: frozenset[tuple[str, str]] = frozenset(),
     ) -> None:
         self.app = app
         self.bodies = bodies
+        self.callers = callers
         self.places = places
         self.by_themselves = by_themselves
 
@@ -51,12 +55,17 @@ class Admission:
             return
         with ExitStack() as held:
             try:
+                if is_large(scope):
+                    await self.callers.check(scope)
                 body: bytes | None = await self.bodies.read(scope, receive, held)
                 await self.places.take(held, receive)
             except CallerGoneError:
                 return
             except DomainError as error:
                 await refuse(Request(scope), error)(scope, receive, send)
+                return
+            except AWAY as error:
+                await refuse_for_now(Request(scope), error)(scope, receive, send)
                 return
 
             async def replayed() -> Message:

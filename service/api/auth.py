@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from service.api.callers import NO_KEY, UNKNOWN_KEY
 from service.api.deps import SessionDep
 from service.api.problems import UnauthorizedError
 from service.core import keys
@@ -23,10 +24,10 @@ def authenticate(
         UnauthorizedError: no key, or one that is not known or was revoked.
     """
     if credentials is None:
-        raise UnauthorizedError("Send `Authorization: Bearer KEY`.")
+        raise UnauthorizedError(NO_KEY)
     key = keys.recognise(session, credentials.credentials)
     if key is None:
-        raise UnauthorizedError("This key is not known here, or was revoked.")
+        raise UnauthorizedError(UNKNOWN_KEY)
     return key
 
 

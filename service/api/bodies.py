@@ -18,6 +18,15 @@ DISCARDED_BYTES = 64 * 1024 * 1024
 SILENCE_SECONDS = 30.0
 
 
+def is_large(scope: Scope) -> bool:
+    """Whether the body is large by what the caller says, or of a length that it does not say."""
+    headers = Headers(scope=scope)
+    declared = headers.get("content-length")
+    if declared is None:
+        return "transfer-encoding" in headers
+    return not declared.isdigit() or int(declared) > LARGE_BYTES
+
+
 class BodyReader:
     """Reads bodies of up to `limit` bytes."""
 

@@ -17,6 +17,10 @@ async def get_database(request: Request) -> Database:
     return cast("Database", request.app.state.database)
 
 
+async def get_bulk_database(request: Request) -> Database:
+    return cast("Database", request.app.state.bulk_database)
+
+
 async def get_settings(request: Request) -> Settings:
     return cast("Settings", request.app.state.settings)
 
@@ -36,6 +40,7 @@ def get_session(database: Annotated[Database, Depends(get_database)]) -> Iterato
 
 ExportThreadsDep = Annotated[CapacityLimiter, Depends(get_export_threads)]
 DatabaseDep = Annotated[Database, Depends(get_database)]
+BulkDatabaseDep = Annotated[Database, Depends(get_bulk_database)]
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 StoreDep = Annotated[LocalStore, Depends(get_store)]
 # With the scope "function" the commit comes before the answer: a 2xx that could still fail to

@@ -17,9 +17,12 @@ from service.core.errors import ConflictError, DomainError, InvalidError, NotFou
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+IN_FLIGHT_SECONDS = 1
 # What PostgreSQL says while a standby takes over: the server is read-only still, or it ended the
 # session. (The whole class 57P is about servers that stop, or are not up yet.)
 FAILOVER = ("25006", "25P03", "57P")
+# What it is when a database is away, silent, or has no connection left.
+AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
 UNKNOWN_FIELD = "(unknown)"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -44,6 +47,10 @@ class NotReadyError(DomainError):
 class BusyError(NotReadyError):
     code = "busy"
     title = "The service is busy"
+
+
+class InFlightError(ConflictError):
+    """A conflict that is over in a moment."""
 
 
 class BodyTooLargeError(DomainError):
@@ -140,6 +147,8 @@ def refuse(request: Request, error: Exception) -> JSONResponse:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, NotReadyError):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if isinstance(error, InFlightError):
+        headers["Retry-After"] = str(IN_FLIGHT_SECONDS)
     return answer(
         request,
         code=error.code,
@@ -258,8 +267,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DomainError, refuse)
     app.add_exception_handler(RequestValidationError, refuse_body)
     app.add_exception_handler(HTTPException, refuse_http)
-    app.add_exception_handler(OperationalError, refuse_for_now)
-    app.add_exception_handler(InterfaceError, refuse_for_now)
+    for kind in AWAY:
+        app.add_exception_handler(kind, refuse_for_now)
     app.add_exception_handler(InternalError, refuse_if_failing_over)
-    app.add_exception_handler(PoolTimeoutError, refuse_for_now)
     app.add_exception_handler(Exception, admit_fault)

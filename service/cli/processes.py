@@ -89,7 +89,12 @@ def dispatcher() -> None:
     assert settings.database_url and settings.redis_url  # noqa: S101, PT018 (with_servers names both)
     configure_logging(settings.log_level, process="dispatcher")
     log_what_nobody_handles()
-    database = Database(settings.database_url, pool_size=2, application="unlearnd dispatcher")
+    database = Database(
+        settings.database_url,
+        pool_size=2,
+        application="unlearnd dispatcher",
+        patience=settings.database_patience_seconds,
+    )
     with stop_signals() as signals:
         run(database, celery_app(settings, settings.redis_url), settings, signals.stop)
     database.dispose()

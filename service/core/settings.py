@@ -37,6 +37,11 @@ class Settings(BaseSettings):
         default=None,
         description="PostgreSQL 15 or later. Unset: an embedded server under the home.",
     )
+    database_patience_seconds: float = Field(
+        default=30,
+        ge=1,
+        description="When API and dispatchers give up a statement, or a server that is silent.",
+    )
     redis_url: str | None = Field(
         default=None,
         description="Redis 6.2 or later, or Valkey. Unset: an embedded server under the home.",
@@ -92,6 +97,9 @@ class Settings(BaseSettings):
         gt=0,
         le=1,
         description="The share of a dataset that one request may delete, where no model says less.",
+    )
+    idempotency_key_hours: float = Field(
+        default=24, gt=0, description="How long an Idempotency-Key is known, at least."
     )
     max_body_bytes: int = Field(
         default=32 * 1024 * 1024,

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.api.auth import CallerDep
 from service.api.deps import SessionDep, SettingsDep
-from service.api.idempotency import KeyHeader, KeyReusedError, Once
+from service.api.idempotency import KeyHeader, KeyInUseError, KeyReusedError, Once
 from service.api.pagination import (
     CursorQuery,
     LimitQuery,
@@ -49,6 +49,7 @@ router = APIRouter(prefix="/v1/deletion-requests", tags=["deletion requests"])
         TooLargeShareError,
         ReceivedInFutureError,
         KeyReusedError,
+        KeyInUseError,
     ),
 )
 def create_deletion_request(

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from starlette.datastructures import Headers
 
-from service.api.deps import DatabaseDep, SettingsDep
-from service.api.idempotency import KeyHeader, KeyReusedError, Once
+from service.api.deps import BulkDatabaseDep, DatabaseDep, SettingsDep
+from service.api.idempotency import KeyHeader, KeyInUseError, KeyReusedError, Once
 from service.api.places import CallerGoneError
 from service.api.problems import (
     BodyTooLargeError,
@@ -50,6 +50,7 @@ LINES = {"schema": {"type": "string"}, "example": "sample-1\nsample-2\n"}
         TooLargeShareError,
         ReceivedInFutureError,
         KeyReusedError,
+        KeyInUseError,
         BusyError,
         StorageFullError,
     ),
@@ -58,6 +59,7 @@ LINES = {"schema": {"type": "string"}, "example": "sample-1\nsample-2\n"}
 async def upload_deletion_request(
     order: Annotated[UploadCreate, Query()],
     database: DatabaseDep,
+    bulk: BulkDatabaseDep,
     settings: SettingsDep,
     uploads: UploadsDep,
     caller: SenderDep,
@@ -78,7 +80,7 @@ async def upload_deletion_request(
 
                 def accept() -> Response:
                     given = Spooled(spool.blocks(), spool.total)
-                    with database.unit_of_work() as session:
+                    with bulk.unit_of_work() as session:
                         once = Once(session, caller, idempotency_key, upload)
                         into = partial(service.accept_given, session, settings, order, given)
                         return answer_once(request, session, once, into)

@@ -1,4 +1,4 @@
-"""One sweep: take back, settle, make, ring, destroy."""
+"""One sweep: take back, settle, make, ring, destroy, forget."""
 
 import secrets
 from datetime import timedelta
@@ -17,6 +17,7 @@ from service.core.settings import Settings
 from service.core.storage import LocalStore
 from service.core.tables import Job, JobReason, JobState
 from service.dispatcher import queries
+from service.dispatcher.expiry import forget_old_keys
 from service.dispatcher.retention import destroy_old_versions
 from service.dispatcher.steps import each, survived
 
@@ -37,6 +38,8 @@ def sweep(database: Database, app: Celery, settings: Settings) -> int:
     with survived("ring"):
         sent = ring(database, app, settings)
     destroy_old_versions(database, LocalStore(settings.storage_dir))
+    with survived("forget keys"):
+        forget_old_keys(database, settings.idempotency_key_hours)
     return sent
 
 

@@ -222,8 +222,8 @@ def test_uploads_at_once_with_one_key_make_one_request(
 
     answers = at_once(8, lambda _number: upload(client, "s-1", "s-2", headers=key))
 
-    assert {answer.status_code for answer in answers} == {202}
-    assert len({answer.content for answer in answers}) == 1
+    assert {answer.status_code for answer in answers} <= {202, 409}
+    assert len({answer.content for answer in answers if answer.status_code == 202}) == 1
     assert stored(session)[0] == 1
 
 

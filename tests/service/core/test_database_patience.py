@@ -1,12 +1,14 @@
 """A worker's short transactions do not wait for ever; its long ones may."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 
 from service.core.db import Database
+from tests.faults.proxy import Proxy
 
 
 @pytest.fixture
@@ -53,3 +55,36 @@ def test_without_a_patience_nothing_is_given_up(database: Database) -> None:
         ]
 
     assert limits == ["0", "0"]
+
+
+@pytest.fixture
+def proxy(database_url: str) -> Iterator[Proxy]:
+    """The way to the database."""
+    port = make_url(database_url).port
+    assert port is not None
+    with Proxy() as opened:
+        opened.target_port = port
+        yield opened
+
+
+def test_a_server_that_acknowledges_and_says_nothing_is_given_up(
+    proxy: Proxy, database_url: str
+) -> None:
+    silent = Database(through(proxy, database_url), pool_size=1, patience=1)
+    with silent.engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        proxy.silence()
+        started = time.monotonic()
+
+        with pytest.raises(OperationalError, match="silent for 2 s"):
+            connection.execute(text("SELECT 2"))
+
+        assert 1.9 < time.monotonic() - started < 8
+    proxy.heal()
+    with silent.unit_of_work() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+    silent.dispose()
+
+
+def through(proxy: Proxy, url: str) -> str:
+    return make_url(url).set(port=proxy.port).render_as_string(hide_password=False)
