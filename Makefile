@@ -11,6 +11,7 @@ STAMP := $(VENV)/.installed
 UNLEARND_HOME ?= $(CURDIR)/.unlearnd
 DEMO_ARGS ?=
 TEST_ARGS ?=
+FAULTS_ARGS ?=
 BENCH_ARGS ?=
 
 .PHONY: help
@@ -38,8 +39,12 @@ up: $(STAMP) ## Run the whole service on this machine until Ctrl-C.
 	UNLEARND_HOME='$(UNLEARND_HOME)' $(BIN)/unlearnd up
 
 .PHONY: test
-test: $(STAMP) ## Run all tests, in two processes; TEST_ARGS="tests/service -x" narrows them down.
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TEST_ARGS)
+test: $(STAMP) ## Run all tests but the drills, in two processes; TEST_ARGS="tests/service -x" narrows them down.
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not faults' $(TEST_ARGS)
+
+.PHONY: faults
+faults: $(STAMP) ## Run the fault drills of docs/runbooks/faults.md; FAULTS_ARGS="-k redis".
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m faults tests/faults $(FAULTS_ARGS)
 
 .PHONY: bench
 bench: $(STAMP) ## Compare unlearning methods; BENCH_ARGS="--tasks memorised-100 --seeds 1".
