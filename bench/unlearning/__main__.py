@@ -46,6 +46,9 @@ def main() -> None:
     parser.add_argument("--parameters", type=json.loads, default={}, help="of all methods, JSON")
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument(
+        "--again", action="store_true", help="retrain with another seed, too: what chance does"
+    )
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--cache", type=Path, default=Path(".bench/networks"))
@@ -69,6 +72,7 @@ def main() -> None:
                 given.cache,
                 given.threads,
                 given.device,
+                again=given.again,
             )
     show(rows, console)
     if given.json:

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bench.unlearning.compare import NOTHING, ORACLE, Row
+from bench.unlearning.compare import AGAIN, NOTHING, ORACLE, Row
 from bench.unlearning.tables import cost_ratio, grouped
 
 
@@ -18,7 +18,7 @@ def draw(rows: list[Row], path: Path) -> None:
     for index, (task, methods) in enumerate(tasks.items()):
         axes = figure.add_subplot(1, len(tasks), index + 1)
         for method, found in methods.items():
-            if method == ORACLE:
+            if method in (ORACLE, AGAIN):
                 continue
             gap = float(np.mean([row.gaps["mean"] for row in found]))
             if method == NOTHING:

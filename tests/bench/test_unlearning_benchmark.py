@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench.unlearning.compare import AGAIN, NOTHING, ORACLE, compare
 from bench.unlearning.images import digits
 from bench.unlearning.measures import attack
 from bench.unlearning.tasks import TASKS, make_task
@@ -78,6 +79,18 @@ def test_a_class_goes_and_the_others_stay(report: dict[str, Any]) -> None:
 def test_the_oracle_is_at_no_distance_from_itself(report: dict[str, Any]) -> None:
     oracle = row(report, "memorised-40", "retrain (oracle)")
     assert set(oracle["gaps"].values()) == {0.0}
+
+
+def test_another_retraining_shows_what_chance_does(tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    rows = compare("digits", 200, "class-removal-0", 0, {}, tmp_path, 1, again=True)
+    torch.set_num_threads(threads)
+
+    assert [row.method for row in rows] == [NOTHING, ORACLE, AGAIN]
+    _, truth, other = rows
+    assert truth.gaps["mean"] == 0.0 < other.gaps["mean"]
+    # It has not seen the class either.
+    assert other.measures.train_f == 0.0
 
 
 @pytest.mark.parametrize("name", TASKS)
