@@ -12,6 +12,8 @@ UNLEARND_HOME ?= $(CURDIR)/.unlearnd
 DEMO_ARGS ?=
 TEST_ARGS ?=
 FAULTS_ARGS ?=
+MINUTES ?= 20
+SEED ?=
 BENCH_ARGS ?=
 
 .PHONY: help
@@ -40,11 +42,16 @@ up: $(STAMP) ## Run the whole service on this machine until Ctrl-C.
 
 .PHONY: test
 test: $(STAMP) ## Run all tests but the drills, in two processes; TEST_ARGS="tests/service -x" narrows them down.
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not faults' $(TEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not faults and not chaos' $(TEST_ARGS)
 
 .PHONY: faults
 faults: $(STAMP) ## Run the fault drills of docs/runbooks/faults.md; FAULTS_ARGS="-k redis".
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m faults tests/faults $(FAULTS_ARGS)
+	$(MAKE) chaos MINUTES=2
+
+.PHONY: chaos
+chaos: $(STAMP) ## Faults at random, then one check of everything; MINUTES=20 SEED=17.
+	CHAOS_MINUTES='$(MINUTES)' CHAOS_SEED='$(SEED)' $(BIN)/python -m pytest -m chaos tests/faults/test_chaos.py
 
 .PHONY: bench
 bench: $(STAMP) ## Compare unlearning methods; BENCH_ARGS="--tasks memorised-100 --seeds 1".

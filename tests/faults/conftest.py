@@ -62,7 +62,10 @@ def stack(world: World, tmp_path: Path) -> Iterator[Stack]:
     """The service as a drill begins: everything registered, and no process running."""
     world.servers.heal()
     name = f"drill_{uuid4().hex[:12]}"
-    world.servers.run(f"CREATE DATABASE {name} TEMPLATE {world.template}")
+    # With the default strategy a crash would set the copy's sequences back: PostgreSQL logs their
+    # values 32 ahead, and in the copy's log there are only those of the moment of copying.
+    copied = f"CREATE DATABASE {name} TEMPLATE {world.template} STRATEGY file_copy"
+    world.servers.run(copied)
     made = Stack(world.servers, name, tmp_path, world.sample_ids)
     shutil.copytree(world.home, made.storage)
     try:

@@ -1,13 +1,12 @@
 """Drills: callers whose API dies, and restarts of everything under load."""
 
-import os
-import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
 from sqlalchemy import text
 
+from service.core.tables import JobState
 from tests.faults.load import Caller
 from tests.faults.stack import API, Stack
 from tests.service.racing import wait_for_blocked
@@ -38,8 +37,8 @@ def test_an_api_killed_in_the_middle_of_a_request_has_accepted_it_once_or_not_at
     with stack.session() as session:
         assert session.scalar(text("SELECT count(*) FROM deletion_requests")) == 1
     stack.dispatcher()
-    stack.worker()
-    stack.finishes()
+    stack.state_is(JobState.QUEUED)
+    stack.check()
 
 
 def test_fifty_duplicates_at_once_over_two_apis_are_one_request(stack: Stack) -> None:
@@ -82,18 +81,19 @@ def test_a_rolling_restart_under_load_loses_no_request_and_fails_none(stack: Sta
 
 def test_an_api_told_to_stop_answers_what_it_has_begun(stack: Stack) -> None:
     api = stack.api()
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         with stack.database.engine.connect() as holder, holder.begin():
             holder.execute(text("SELECT id FROM datasets FOR UPDATE"))
             asked = pool.submit(api.post, stack.sample_ids[:2], "key")
             wait_for_blocked(stack.database, asked)
-            os.kill(api.running.pid, signal.SIGTERM)
+            stopped = pool.submit(api.running.stop)
+            api.running.has_said("Shutting down")
         assert asked.result(20).status_code == 202
+        assert stopped.result(20) < 15
 
-    assert api.running.process.wait(20) == 0
     stack.dispatcher()
-    stack.worker()
-    stack.finishes()
+    stack.state_is(JobState.QUEUED)
+    stack.check()
 
 
 def test_a_dispatcher_killed_under_load_is_replaced_by_its_next_start(stack: Stack) -> None:

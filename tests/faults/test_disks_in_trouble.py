@@ -9,6 +9,7 @@ import pytest
 
 from service.core.tables import JobState, RequestState
 from tests.faults.stack import Stack
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.faults
 
@@ -49,11 +50,11 @@ def test_a_full_disk_fails_attempts_and_leaves_no_half_version(
 ) -> None:
     ballast = fill(small_disk)
     stack.dispatcher()
-    worker = stack.worker()
+    stack.worker()
     stack.delete(0)
 
-    worker.has_said("attempt failed", patience=60)
-    assert any("No space left" in reason for reason in stack.reasons("job.requeued"))
+    (reason, *_) = wait_until(lambda: stack.reasons("job.requeued"), patience=60)
+    assert "No space left" in reason
     assert len(list(stack.storage.glob("models/*/*"))) == 1
     ballast.unlink()
 

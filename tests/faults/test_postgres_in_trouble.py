@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
+from service.core.tables import JobState
 from tests.faults.load import Caller
 from tests.faults.stack import Stack
 
@@ -79,6 +80,8 @@ def test_a_server_without_free_connections_is_answered_for_with_503(stack: Stack
     assert int(answer.headers["retry-after"]) > 0
     stack.servers.run(f"{limit} -1")
     assert api.post(stack.sample_ids[:2], key="a").status_code == 202
+    stack.dispatcher()
+    stack.state_is(JobState.QUEUED)
     stack.check()
 
 
@@ -98,4 +101,6 @@ def test_callers_whose_requests_all_wait_for_a_lock_get_503(stack: Stack) -> Non
     assert {answer.status_code for answer in answers} == {503}
     assert all(int(answer.headers["retry-after"]) > 0 for answer in answers)
     assert api.post(wanted[0]).status_code == 202
+    stack.dispatcher()
+    stack.state_is(JobState.QUEUED)
     stack.check()
