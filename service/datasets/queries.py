@@ -1,19 +1,27 @@
 """What is read about datasets."""
 
 from sqlalchemy import select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from service.core import clock
 from service.core.tables import Dataset, DeletionRequest, Model, Tombstone
 
 
+# The lists of files are for the workers, and long: a dataset may have thousands of them. Every
+# deletion request would read them.
+WITHOUT_FILES = (
+    defer(Dataset.files, raiseload=True),
+    defer(Dataset.holdout_files, raiseload=True),
+)
+
+
 def by_name(session: Session, name: str) -> Dataset | None:
-    return session.scalar(select(Dataset).where(Dataset.name == name))
+    return session.scalar(select(Dataset).options(*WITHOUT_FILES).where(Dataset.name == name))
 
 
 def page(session: Session, *, after: int, limit: int) -> list[Dataset]:
-    query = select(Dataset).where(Dataset.id > after).order_by(Dataset.id).limit(limit)
-    return list(session.scalars(query))
+    query = select(Dataset).options(*WITHOUT_FILES).where(Dataset.id > after)
+    return list(session.scalars(query.order_by(Dataset.id).limit(limit)))
 
 
 def is_used(session: Session, dataset: Dataset) -> bool:

@@ -34,15 +34,13 @@ from service.core.tables import (
     VersionState,
 )
 
+# Its lists of files would be read with every poll, and may be long.
+WITH_NAME = joinedload(DeletionRequest.dataset).load_only(Dataset.name, raiseload=True)
 SETTLED = (RequestState.COMPLETED, RequestState.CANCELLED)
 
 
 def by_id(session: Session, request_id: UUID) -> DeletionRequest | None:
-    query = (
-        select(DeletionRequest)
-        .options(joinedload(DeletionRequest.dataset))
-        .where(DeletionRequest.id == request_id)
-    )
+    query = select(DeletionRequest).options(WITH_NAME).where(DeletionRequest.id == request_id)
     return session.scalar(query)
 
 
@@ -75,7 +73,7 @@ def page(
     query = (
         select(DeletionRequest)
         .join(DeletionRequest.dataset)
-        .options(joinedload(DeletionRequest.dataset))
+        .options(WITH_NAME)
         .order_by(DeletionRequest.accepted_at.desc(), DeletionRequest.id.desc())
         .limit(limit)
     )

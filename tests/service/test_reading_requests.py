@@ -1,9 +1,12 @@
 """Lists, events and conditional reads of deletion requests."""
 
+import re
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from service.api.pagination import encode
@@ -225,3 +228,20 @@ def test_jobs_are_listed_and_filtered(
     refused(client.get(f"/v1/jobs/{accepted(client, ['s-3'])['id']}"), 404, "job-not-found")
     tag = client.get(f"/v1/jobs/{done}").headers["etag"]
     assert client.get(f"/v1/jobs/{done}", headers={"If-None-Match": tag}).status_code == 304
+
+
+@pytest.mark.usefixtures("cnn")
+def test_no_call_reads_the_lists_of_a_datasets_files(client: TestClient) -> None:
+    read: list[str] = []
+    assert isinstance(client.app, FastAPI)
+
+    @event.listens_for(client.app.state.database.engine, "before_cursor_execute")
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        read.append(statement)
+
+    request = accepted(client, ["s-1"])
+    for path in (request["links"]["self"], REQUESTS, "/v1/datasets", "/v1/datasets/digits"):
+        assert client.get(path).status_code == 200
+
+    assert len([one for one in read if "datasets" in one and "name" in one]) >= 5
+    assert not [one for one in read if re.search(r"datasets\w*\.(holdout_)?files", one)]
