@@ -60,10 +60,10 @@ def measure(given: argparse.Namespace, home: Path, console: Console) -> dict[str
             keep("Accepting an upload", "upload", [parts.upload(up, rows, ids)])
         if "requests" in wanted:
             url = json.loads((home / "run.json").read_text(encoding="utf-8"))["database_url"]
-            with bare(url, home) as port:
+            with bare(url, home) as beside:
                 measured = parts.requests(
                     up,
-                    port,
+                    beside,
                     rows=rows,
                     first=ids,
                     ids=numbers(given.ids),

@@ -48,6 +48,27 @@ class Service:
         raise RuntimeError("No process of the service is its API.")
 
 
+def descendants(pid: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text(encoding="utf-8").split():
+            found += [int(child), *descendants(int(child))]
+    return found
+
+
+def cpu_seconds(*pids: int) -> float:
+    """What these processes and all below them have computed so far. Who has ended is left out."""
+    total = 0
+    for pid in [*pids, *(below for top in pids for below in descendants(top))]:
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            continue
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        total += int(user) + int(system)
+    return total / os.sysconf("SC_CLK_TCK")
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -104,11 +125,17 @@ def service(home: Path) -> Iterator[Service]:
         yield Service(port, key, home, up.pid)
 
 
+@dataclass(frozen=True)
+class Bare:
+    port: int
+    pid: int
+
+
 @contextmanager
-def bare(database_url: str, home: Path) -> Iterator[int]:
-    """The port of the endpoint that does one INSERT, in one process, as the API is one."""
+def bare(database_url: str, home: Path) -> Iterator[Bare]:
+    """The endpoint that does one INSERT, in one process, as the API is one."""
     port, log = free_port(), home / "bare.log"
     env = plain_environment(BENCH_DATABASE_URL=database_url, BENCH_PORT=str(port))
     with process(["bench.load.bare"], env, log) as server:
         wait_for(f"http://127.0.0.1:{port}/alive", server, log)
-        yield port
+        yield Bare(port, server.pid)

@@ -6,7 +6,6 @@ from sqlalchemy.orm import Session, defer
 from service.core import clock
 from service.core.tables import Dataset, DeletionRequest, Model, Tombstone
 
-
 # The lists of files are for the workers, and long: a dataset may have thousands of them. Every
 # deletion request would read them.
 WITHOUT_FILES = (

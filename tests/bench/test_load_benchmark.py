@@ -47,5 +47,10 @@ def test_a_small_run_measures_every_kind_of_call(tmp_path: Path) -> None:
     for row in rows:
         assert row["requests"] > 0
         assert 0 < row["p50_ms"] <= row["p99_ms"]
-        assert row["ratio"] == pytest.approx(row["per_second"] / row["bare_per_second"])
-    assert all(row["ratio"] == 1 for row in rows if row["what"] == kinds[0])
+        assert row["cpu_ms"] > 0
+    for first in (0, len(kinds)):
+        bare = rows[first]
+        assert (bare["ratio"], bare["cpu_ratio"]) == (1, 1)
+        for row in rows[first : first + len(kinds)]:
+            assert row["ratio"] == pytest.approx(row["per_second"] / bare["per_second"])
+            assert row["cpu_ratio"] == pytest.approx(bare["cpu_ms"] / row["cpu_ms"])
