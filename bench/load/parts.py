@@ -185,7 +185,8 @@ def latency(service: Service, folder: Path, jobs: int) -> list[dict[str, Any]]:
     described = target / "demo.json"
     if not described.exists():
         command = ["workers.demo", "prepare", "--dataset", "digits", str(target)]
-        subprocess.run([sys.executable, "-m", *command], check=True, env=plain_environment())
+        env = plain_environment(UNLEARND_THREADS="1")
+        subprocess.run([sys.executable, "-m", *command], check=True, env=env)
     demo = json.loads(described.read_text(encoding="utf-8"))
     pixels = {**PIXELS_OF_DEMO, "shape": demo["shape"], "scale": demo["scale"]}
     register(
