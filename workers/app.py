@@ -12,7 +12,7 @@ from service.core.errors import ConfigurationError
 from service.core.logging import configure_logging, log_what_nobody_handles
 from service.core.messages import celery_app
 from service.core.storage import StorageError
-from workers import context, keeper, workspace
+from workers import context, janitor, keeper
 from workers.lifecycle import litter
 
 log = structlog.get_logger(__name__)
@@ -43,9 +43,7 @@ def log_our_way(**_: Any) -> None:
 
 @worker_init.connect
 def sweep_scratch(**_: Any) -> None:
-    swept = workspace.sweep(context.settings())
-    if swept:
-        log.warning("removed the scratch space of runs whose worker was killed", runs=swept)
+    janitor.keep_sweeping(context.database(), context.settings(), keeper.stopping)
 
 
 @worker_init.connect

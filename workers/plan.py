@@ -14,6 +14,8 @@ from workers.data.specs import KindOfInput
 PLAN = "plan.json"
 OUTCOME = "outcome.json"
 FORGOTTEN = "forgotten.npy"
+# What may outlive an attempt that was cut short, until the next one takes it over.
+KEPT = "kept"
 
 
 class Frozen(BaseModel):

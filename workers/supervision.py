@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -46,8 +47,12 @@ class MemoryLimitError(RunFailedError):
         )
 
 
-def run(plan: Plan, work_dir: Path, settings: Settings, lease: Keeper) -> Outcome:
+def run(
+    plan: Plan, work_dir: Path, settings: Settings, lease: Keeper, held: Sequence[int] = ()
+) -> Outcome:
     """Do a plan in a process of its own, for as long as its lease is kept.
+
+    The process shares the file descriptors that are `held`: a lock is free when both are gone.
 
     The process is gone when this returns or raises.
 
@@ -62,6 +67,7 @@ def run(plan: Plan, work_dir: Path, settings: Settings, lease: Keeper) -> Outcom
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
+        pass_fds=held,
         text=True,
         # Threads that wait for each other must not burn the cores that the others need. Models are
         # read from where they were registered, and nothing is fetched from a hub.

@@ -92,6 +92,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Memory of one run, all its processes together. Unset: no limit.",
     )
+    save_interval_seconds: float = Field(
+        default=60,
+        ge=0,
+        description="How much work a run that is killed has to do again, where it can go on.",
+    )
     max_fraction: float = Field(
         default=0.3,
         gt=0,

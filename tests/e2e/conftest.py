@@ -123,6 +123,10 @@ class Service:
             if all(word in command_line(pid) for word in words)
         ]
 
+    def went_on(self) -> bool:
+        """Whether an attempt at a job had something to go on from."""
+        return "goes on from what an earlier attempt kept" in self.log.read_text(encoding="utf-8")
+
     def kill_worker(self) -> None:
         """SIGKILL for the worker that runs jobs. Its run must die with it."""
         runs = self.pids("workers.runner")
@@ -178,6 +182,7 @@ def running(settings: Settings, log: Path) -> Iterator[Service]:
         UNLEARND_LEASE_SECONDS=str(LEASE_SECONDS),
         UNLEARND_DISPATCH_INTERVAL_SECONDS="0.2",
         UNLEARND_RING_AGAIN_SECONDS="3",
+        UNLEARND_SAVE_INTERVAL_SECONDS="0.5",
         UNLEARND_DEVICE="cpu",
         UNLEARND_THREADS="1",
     )

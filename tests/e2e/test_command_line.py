@@ -157,3 +157,4 @@ def test_up_ends_at_once_while_a_job_runs_and_the_job_goes_on_after_a_new_start(
         completed = again.completes(accepted["id"])
         # The attempt that was given back does not count.
         assert [job["attempt"] for job in completed["jobs"]] == [1]
+        assert again.went_on()

@@ -36,6 +36,7 @@ def test_a_worker_killed_while_unlearning(service: Service, digits: dict[str, An
 
     ended = service.completes(accepted["id"])
     check_one_version_came_of_it(service, ended, attempts=2)
+    assert service.went_on()
 
 
 def test_a_worker_killed_while_publishing(

@@ -24,6 +24,11 @@ with workspace(Settings(home=Path(sys.argv[1])), "run") as space:
 """
 
 
+def nobody(_owners: set[str]) -> set[str]:
+    """No job waits or runs."""
+    return set()
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path)
@@ -64,13 +69,13 @@ def test_what_a_killed_worker_leaves_is_swept_and_what_a_live_one_uses_is_not(
     assert holder.stdout is not None
     assert holder.stdout.readline() == "ready\n"
 
-    assert sweep(place) == 0
+    assert sweep(place, nobody) == 0
     assert "run" in left_behind(place)
 
     os.kill(holder.pid, signal.SIGKILL)
     holder.wait()
     holder.stdout.close()
-    assert sweep(place) == 1
+    assert sweep(place, nobody) == 1
     assert left_behind(place) == []
 
 

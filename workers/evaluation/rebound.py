@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from workers.unlearning.base import Samples, UnlearningError
-from workers.unlearning.batches import cycle
+from workers.unlearning.batches import Cycle
 from workers.unlearning.inputs import channels_last, to
 from workers.unlearning.layout import lay_out
 
@@ -52,7 +52,7 @@ def trained_on(
             for tensor in student.parameters()
         ]
     )
-    batches = cycle(len(positions), BATCH, generator)
+    batches = Cycle(len(positions), BATCH, generator)
     # The step size falls to nothing, for the end should be the training's and not its noise.
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=STEPS)
     for _ in range(STEPS):

@@ -1,7 +1,7 @@
 """One unlearning run: plan, data, method, evaluation, artifact."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,16 @@ from workers.evaluation.report import AuditReport
 from workers.plan import FORGOTTEN, ProgressLine, UnlearnPlan
 from workers.plan import Unlearned as UnlearnedOutcome
 from workers.runner.closeness import complaints, measure_kept
+from workers.runner.kept import inputs_are_there, kept_folder, note_inputs, savepoints
 from workers.runner.loading import Sets, kinds_of, load_sets
 from workers.runner.readback import write_and_read_back
 from workers.seeding import seed_everything
 from workers.unlearning.base import Problem, Progress, Tap, Unlearned
 from workers.unlearning.compute import Compute
+from workers.unlearning.finished import finished
 from workers.unlearning.ranks import Ranks
 from workers.unlearning.registry import get_method
+from workers.unlearning.savepoints import DiskSavepoints
 from workers.unlearning.tap import find_tap
 
 Tell = Callable[[ProgressLine], None]
@@ -58,11 +61,14 @@ def unlearn(
     """
     device, threads = choose_device(plan.device, ranks), threads_of_each(settings.threads, ranks)
     seed_everything(plan.seed, threads)
-    compute = choose_compute(device, ranks, settings.precision, settings.compile, work_dir)
+    folder = kept_folder(work_dir, settings, describe(device) | {"threads": threads}, ranks)
+    saves = savepoints(folder, settings, ranks)
+    chosen = choose_compute(device, ranks, settings.precision, settings.compile, folder)
+    compute = replace(chosen, saves=saves)
     if verify(plan.parent) != plan.lineage.parent_digest:
         raise ArtifactError("The parent's files are not those of the version that was published.")
     blueprint = blueprint_of(plan.architecture, settings, plan.parent)
-    sets = load(plan, blueprint.processing(kinds_of(plan.data)), work_dir, ranks)
+    sets = load(plan, blueprint.processing(kinds_of(plan.data)), work_dir, folder, saves, ranks)
     parent = blueprint.load(plan.parent).to(device)
     blueprint.complete(parent, sets.remaining, device, plan.seed)
     examples = sets.remaining.batch(torch.arange(min(EXAMPLES, len(sets.remaining))))
@@ -116,14 +122,27 @@ def unlearn(
     return write(plan, unlearned, report, advised(verdict), facts)
 
 
-def load(plan: UnlearnPlan, processing: Processing, work_dir: Path, ranks: Ranks) -> Sets:
-    """The samples: copied to disk by the first process, and only opened by the others."""
+def load(
+    plan: UnlearnPlan,
+    processing: Processing,
+    work_dir: Path,
+    folder: Path,
+    saves: DiskSavepoints,
+    ranks: Ranks,
+) -> Sets:
+    """The samples: copied to disk by the first process, and only opened by the others.
+
+    If an earlier attempt has copied them all, they are only opened.
+    """
     forgotten, excluded = (
         np.load(work_dir / name, allow_pickle=False) for name in (FORGOTTEN, plan.excluded)
     )
-    sets = load_sets(plan.data, forgotten, excluded, work_dir, processing) if ranks.first else None
+    sets = None
+    if ranks.first and not inputs_are_there(saves):
+        sets = load_sets(plan.data, forgotten, excluded, folder, processing)
+        note_inputs(saves)
     ranks.wait()
-    return sets or load_sets(plan.data, forgotten, excluded, work_dir, processing, copied=True)
+    return sets or load_sets(plan.data, forgotten, excluded, folder, processing, copied=True)
 
 
 def apply_method(
@@ -155,7 +174,7 @@ def apply_method(
         encodes=not blueprint.decides,
         warm=blueprint.begins_with_basis,
     )
-    return get_method(plan.method).unlearn(problem, report)
+    return finished(problem, lambda: get_method(plan.method).unlearn(problem, report))
 
 
 def write(

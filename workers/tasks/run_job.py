@@ -1,5 +1,6 @@
 """Run one unlearning job."""
 
+import hashlib
 from typing import Any
 
 import structlog
@@ -10,6 +11,7 @@ from workers import context, supervision
 from workers.app import app
 from workers.data.locations import trouble, trouble_code
 from workers.data.ragged import allocate
+from workers.janitor import owner_of
 from workers.keeper import Keeper, ShutdownError
 from workers.lifecycle import jobs, publishing
 from workers.lifecycle.jobs import Beat, ClaimedJob, ForgetSet
@@ -20,7 +22,7 @@ from workers.progress import SHARES, RunProgress
 from workers.supervision import RunFailedError
 from workers.tasks.planning import architecture_of, data_plan_of
 from workers.tasks.recording import record, take
-from workers.workspace import Workspace, workspace
+from workers.workspace import Workspace, discard, take_over, workspace
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +56,7 @@ def attempt(claimed: ClaimedJob) -> None:
         LeaseLostError: the job went to somebody else meanwhile; nothing was recorded.
     """
     settings, database = context.settings(), context.database()
+    owner = owner_of(claimed.id)
 
     def heartbeat(progress: RunProgress) -> bool:
         beat = Beat(progress.phase, progress.overall, list(progress.metrics))
@@ -63,19 +66,36 @@ def attempt(claimed: ClaimedJob) -> None:
     # The reading of millions of rows counts as work, as does the ending of a run.
     with Keeper(heartbeat, settings.lease_seconds, claimed.held_since) as lease:
         try:
-            with workspace(settings, f"job-{claimed.id}.{claimed.fence}") as space:
-                plan = prepare(claimed, space, lease)
-                outcome = supervision.run(plan, space.path, settings, lease)
-                conclude(claimed, space, outcome, lease)
+            with workspace(settings, f"{owner}.{claimed.fence}") as space:
+                try:
+                    plan = prepare(claimed, space, lease)
+                    outcome = supervision.run(plan, space.path, settings, lease, [space.lock])
+                    conclude(claimed, space, outcome, lease)
+                except (RunFailedError, LeaseLostError, OSError, ShutdownError) as error:
+                    # Kept before the job may be claimed again, by whoever is quick.
+                    space.outlives = goes_on(error)
+                    raise
         except (RunFailedError, LineageError, OSError) as error:
             code, reason = cause_of(error)
             log.warning("attempt failed", reason=reason, code=code)
             most = settings.max_attempts
-            record(lease, lambda session: jobs.put_back(session, claimed, code, reason, most))
+            again = record(
+                lease, lambda session: jobs.put_back(session, claimed, code, reason, most)
+            )
+            if not again:
+                discard(settings, owner)
         except CancelledError:
             record(lease, lambda session: jobs.cancel(session, claimed))
         except ShutdownError:
-            record(lease, lambda session: jobs.give_back(session, claimed))
+            if not record(lease, lambda session: jobs.give_back(session, claimed)):
+                discard(settings, owner)
+
+
+def goes_on(error: Exception) -> bool:
+    """Whether the next attempt may go on from what this one has: not where that fills a disk."""
+    if isinstance(error, OSError):
+        return trouble_code(error) != JobReason.DISK_FULL
+    return not isinstance(error, RunFailedError) or error.code != JobReason.DISK_FULL
 
 
 def cause_of(error: RunFailedError | LineageError | OSError) -> tuple[JobReason, str]:
@@ -97,7 +117,17 @@ def prepare(claimed: ClaimedJob, space: Workspace, lease: Keeper) -> UnlearnPlan
         # What a full disk is to `np.save` has no number, and could not be told from other trouble.
         allocate(space.path / name, rows.dtype, rows.shape)[:] = rows
         lease.check()
+    if take_over(context.settings(), space, digest_of(plan, forget_set)):
+        log.info("job goes on from what an earlier attempt kept")
     return plan
+
+
+def digest_of(plan: UnlearnPlan, forget_set: ForgetSet) -> str:
+    """Of all that a run is told but where to write. Another attempt at the same plan may go on."""
+    digest = hashlib.sha256(plan.model_dump_json(exclude={"staging"}).encode())
+    for rows in (forget_set.forgotten, forget_set.excluded):
+        digest.update(hashlib.sha256(rows.tobytes()).digest())
+    return digest.hexdigest()
 
 
 def plan_of(claimed: ClaimedJob, forget_set: ForgetSet, space: Workspace) -> UnlearnPlan:

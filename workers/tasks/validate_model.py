@@ -59,7 +59,9 @@ def attempt(claimed: ClaimedModel) -> None:
             return
         try:
             with workspace(settings, f"model-{claimed.id}.{claimed.fence}") as space:
-                outcome = supervision.run(plan_of(claimed, space), space.path, settings, lease)
+                outcome = supervision.run(
+                    plan_of(claimed, space), space.path, settings, lease, [space.lock]
+                )
                 conclude(claimed, space, outcome, lease)
         except (RunFailedError, OSError) as error:
             reason = trouble(error) if isinstance(error, OSError) else str(error)

@@ -10,12 +10,25 @@ from workers.unlearning.base import Problem
 from workers.unlearning.inputs import Inputs, join
 
 
-def cycle(count: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Rows of `count` in shuffled batches for ever; each pass is a new order, none is short."""
-    size = min(batch, count)
-    while True:
-        order = torch.randperm(count, generator=generator)
-        yield from torch.split(order[: count - count % size], size)
+class Cycle(Iterator[Tensor]):
+    """Rows of `count` in shuffled batches for ever; each pass is a new order, none is short.
+
+    `left` are the rows of the pass that have not been given yet: with the state of the generator
+    it says what comes.
+    """
+
+    def __init__(self, count: int, batch: int, generator: torch.Generator) -> None:
+        self._count = count
+        self._size = min(batch, count)
+        self._generator = generator
+        self.left = torch.empty(0, dtype=torch.int64)
+
+    def __next__(self) -> Tensor:
+        if not len(self.left):
+            order = torch.randperm(self._count, generator=self._generator)
+            self.left = order[: self._count - self._count % self._size]
+        rows, self.left = self.left[: self._size], self.left[self._size :]
+        return rows
 
 
 @dataclass(frozen=True)

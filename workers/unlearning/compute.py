@@ -16,6 +16,7 @@ from workers.unlearning.inputs import Inputs, channels_last, to
 from workers.unlearning.memory import Room
 from workers.unlearning.precision import Compiled, Forward, autocast
 from workers.unlearning.ranks import Ranks
+from workers.unlearning.savepoints import NullSavepoints, Saved, Savepoints
 
 EMBEDDING = "embedding"
 TRAINING = "training"
@@ -28,6 +29,7 @@ class Compute:
     precision: what forward and backward passes are computed in; float32 changes nothing. scratch: a
     directory for tables that grow with the data, for the caller to remove; without one they are
     kept in memory. compile_from: networks are compiled for so many steps or more; None is never.
+    saves: where a run that is killed left off.
     """
 
     ranks: Ranks = field(default_factory=Ranks)
@@ -37,6 +39,7 @@ class Compute:
     compiler: Callable[[nn.Module], Any] = torch.compile
     room: Room = field(default_factory=Room)
     compiled: list[Compiled] = field(default_factory=list)
+    saves: Savepoints = field(default_factory=NullSavepoints)
 
     def exact(self) -> "Compute":
         """The same in float32, for what is measured rather than trained."""
@@ -120,13 +123,46 @@ class Compute:
         self.ranks.wait()
         return mapped
 
-    def filled(self, name: str, rows: int, width: int, fill: Callable[[Tensor], None]) -> Tensor:
-        """A `table` that `fill` has written: once, where all processes have the same one."""
+    def filled(
+        self, name: str, rows: int, width: int, fill: Callable[[Tensor], float]
+    ) -> tuple[Tensor, float]:
+        """A `table` that `fill` has written, and the number that it found while it did.
+
+        It is written once where all processes have the same one, and where a run that was killed
+        has finished it.
+        """
+        kept = self.kept_table(name, rows)
+        if kept is not None:
+            return kept
         table = self.table(name, rows, width)
+        told = torch.zeros(2, dtype=torch.float64)
         if self.scratch is None or self.ranks.first:
-            fill(table)
-        self.ranks.wait()
-        return table
+            told += torch.tensor([fill(table), 1.0], dtype=torch.float64)
+        # Of several processes, some may have written nothing.
+        self.ranks.add_up(told)
+        number = float(told[0] / told[1])
+        self.finish_table(name, table, number)
+        return table, number
+
+    def kept_table(self, name: str, rows: int) -> tuple[Tensor, float] | None:
+        """A table that a run which was killed has finished, with its number."""
+        note = self.saves.load(f"table-{name}") if self.scratch is not None else None
+        if self.scratch is None or note is None:
+            return None
+        path, width = self.scratch / f"{name}.f32", note.facts["width"]
+        if note.facts["rows"] != rows or not path.exists():
+            return None
+        if path.stat().st_size != max(1, rows * width * 4):
+            return None
+        mapped = torch.from_numpy(np.memmap(path, np.float32, "r+", shape=(rows, width)))
+        return mapped, note.facts["number"]
+
+    def finish_table(self, name: str, table: Tensor, number: float = 0.0) -> None:
+        """Note that a table is full. All processes must have written their part of it."""
+        if self.scratch is not None and len(table):
+            rows, width = table.shape
+            facts = {"rows": rows, "width": width, "number": number}
+            self.saves.save(f"table-{name}", Saved(facts=facts))
 
     @contextmanager
     def on_its_own(self) -> Iterator[None]:

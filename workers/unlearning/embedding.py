@@ -71,8 +71,15 @@ def answer(
     Raises:
         UnlearningError: an answer is not finite, or one sample does not fit.
     """
-    reading = _Reading(samples, device, compute or Compute(), lambda inputs: (model(inputs),))
+    compute = compute or Compute()
+    kept = compute.kept_table(table, len(positions)) if table else None
+    if kept is not None:
+        done(len(positions))
+        return kept[0]
+    reading = _Reading(samples, device, compute, lambda inputs: (model(inputs),))
     (logits,) = reading.read(positions, batch_size, done, table)
+    if table:
+        compute.finish_table(table, logits)
     return logits
 
 

@@ -1,5 +1,7 @@
 """A run is ended for certain, however it misbehaves."""
 
+import fcntl
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from service.core.settings import Settings
 from tests.workers.runner.plans import supervise
 from workers import keeper, supervision
-from workers.keeper import Heartbeat, ShutdownError
+from workers.keeper import Heartbeat, Keeper, ShutdownError
 from workers.lifecycle.leases import CancelledError, LeaseLostError
 from workers.plan import Validated, ValidatePlan
 from workers.progress import RunProgress
@@ -177,3 +179,37 @@ def test_a_worker_that_is_told_to_stop_ends_its_run(
         supervise(made_by(validation, "hang"), work, quick, lambda _p: False)
 
     assert runs_left(work) == []
+
+
+def test_a_run_shares_the_lock_of_its_space_until_it_is_dead(
+    validation: ValidatePlan, quick: Settings, work: Path
+) -> None:
+    """Its worker's death alone makes nobody else the owner of the files it still writes to."""
+    mine = os.open(work / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(mine, fcntl.LOCK_EX)
+    free: list[bool] = []
+
+    def is_free() -> bool:
+        other = os.open(work / "lock", os.O_RDWR)
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(other)
+        return True
+
+    def let_go_and_look(_progress: RunProgress) -> bool:
+        if runs_left(work) and not free:
+            os.close(mine)
+            free.append(is_free())
+        return bool(free)
+
+    with (
+        pytest.raises(CancelledError),
+        Keeper(let_go_and_look, quick.lease_seconds, time.monotonic()) as lease,
+    ):
+        supervision.run(made_by(validation, "hang"), work, quick, lease, [mine])
+
+    assert free == [False]
+    assert is_free()

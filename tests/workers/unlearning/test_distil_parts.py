@@ -89,7 +89,7 @@ def test_the_loss_mixes_decision_and_output() -> None:
 def test_what_is_known_well_is_drawn_less_often() -> None:
     config = DistilConfig(batch=10, easy_share=0.2, easy_loss=0.3)
     sampler = Sampler(100, config, torch.Generator().manual_seed(0))
-    batches = sampler.batches()
+    batches = iter(sampler.batch, None)
 
     first = torch.cat(list(islice(batches, 10)))
     assert sorted(first.tolist()) == list(range(100))
@@ -104,7 +104,7 @@ def test_what_is_known_well_is_drawn_less_often() -> None:
 
 def test_no_batch_is_empty_where_a_pass_draws_fewer_rows_than_one_holds() -> None:
     sampler = Sampler(100, DistilConfig(batch=64), torch.Generator().manual_seed(0))
-    batches = sampler.batches()
+    batches = iter(sampler.batch, None)
     next(batches)
     sampler.learned(torch.arange(100), torch.zeros(100))
 

@@ -13,6 +13,7 @@ from workers.evaluation.agreement import agreement, holdout_floor
 from workers.unlearning.auto.config import AutoConfig
 from workers.unlearning.base import Problem, Progress, Report, Unlearned, UnlearningError
 from workers.unlearning.embedding import answer, draw
+from workers.unlearning.finished import finished
 from workers.unlearning.registry import get_method, register
 from workers.unlearning.shares import emptied_by
 
@@ -72,7 +73,7 @@ class Auto:
         last: UnlearningError | None = None
         for name in methods_for(config, problem):
             try:
-                unlearned = get_method(name).unlearn(replace(problem, parameters={}), report)
+                unlearned = attempt(name, problem, report)
             except UnlearningError as error:
                 tried.append({"method": name, "error": str(error)})
                 last = error
@@ -88,6 +89,13 @@ class Auto:
         report(Progress("unlearning", 1.0, {"agreement": best.agreement}))
         chosen = {"parameters": asdict(config), "tried": tried, "kept": best.kept}
         return replace(best.unlearned, summary={**best.unlearned.summary, "auto": chosen})
+
+
+def attempt(name: str, problem: Problem, report: Report) -> Unlearned:
+    """One method with its defaults; what a run that was killed has finished is not done again."""
+    compute = replace(problem.compute, saves=problem.compute.saves.within(name))
+    own = replace(problem, parameters={}, compute=compute)
+    return finished(own, lambda: get_method(name).unlearn(own, report))
 
 
 def methods_for(config: AutoConfig, problem: Problem) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from workers.evaluation.agreement import agreement
 from workers.unlearning.base import Problem, Progress, Report, Unlearned, UnlearningError
 from workers.unlearning.distil.config import DistilConfig
+from workers.unlearning.distil.position import Position
 from workers.unlearning.distil.rates import QUARTER, quarterings
 from workers.unlearning.distil.student import Lesson, Student
 from workers.unlearning.distil.teacher import Targets, decided, soften
@@ -19,6 +20,7 @@ from workers.unlearning.embedding import answer, draw
 from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import lay_out
 from workers.unlearning.registry import register
+from workers.unlearning.savepoints import Saved
 from workers.unlearning.shares import emptied_by
 
 # A step size at which the loss has not fallen by a tenth after a fifth of the steps, and not before
@@ -84,22 +86,23 @@ class _Run:
             )
             return agreement(wanted, seen, gone)
 
-        student, trainer, tries = self._first_lesson(goal, watched)
-        reached, steps = look(student), self._steps(self.config.passes)
-        taken, lessons = steps, 1
+        student, trainer, at = self._first_lesson(goal, watched)
+        steps, most = self._steps(self.config.passes), self._steps(self.config.max_passes)
         # Later lessons go on from what is known, at half the step size: where agreement is not
         # there yet, the data are hard, and time helps.
-        while reached < self.floor and taken + steps // 2 <= self._steps(self.config.max_passes):
-            rate = self.config.learning_rate / QUARTER**tries / 2**lessons
-            self._teach(trainer, Lesson(max(1, steps // 2), rate), "continued")
-            taken, lessons = taken + max(1, steps // 2), lessons + 1
-            reached = look(student)
+        while True:
+            if not at.step:
+                reached = look(student)
+                if reached >= self.floor or at.taken + steps // 2 > most:
+                    break
+            rate = self.config.learning_rate / QUARTER**at.quartered / 2**at.lessons
+            self._teach(trainer, Lesson(max(1, steps // 2), rate), at, "continued")
         self.report(Progress("unlearning", 1.0, {"agreement": reached}))
         return student, {
-            "steps_taken": taken,
-            "lessons": lessons,
+            "steps_taken": at.taken,
+            "lessons": at.lessons,
             "began_with": "base" if self.problem.warm else "fresh weights",
-            "learning_rate": self.config.learning_rate / QUARTER**tries,
+            "learning_rate": self.config.learning_rate / QUARTER**at.quartered,
             "prior_shift_used": shift,
             "agreement": reached,
             "agreement_kept": reached >= self.floor,
@@ -111,16 +114,12 @@ class _Run:
         """What is learnt, and how far it follows the classes' shares in what remains."""
         rows, width = remaining.shape
         flips = self.config.flips_share * (1 - self.problem.min_agreement)
-        used = torch.zeros(2)
 
-        def fill(soft: Tensor) -> None:
-            shift = soften(remaining, forgotten, self.config.prior_shift, flips, soft)
-            used.copy_(torch.tensor([shift, 1.0]))
+        def fill(soft: Tensor) -> float:
+            return soften(remaining, forgotten, self.config.prior_shift, flips, soft)
 
-        table = self.problem.compute.filled("targets", rows, width, fill)
-        # Of several processes, some may have written nothing.
-        self.problem.compute.ranks.add_up(used)
-        return decided(table), float(used[0] / used[1])
+        table, shift = self.problem.compute.filled("targets", rows, width, fill)
+        return decided(table), shift
 
     def _answers(self) -> tuple[Tensor, Tensor]:
         """The parent's logits on all remaining and all forgotten samples."""
@@ -156,33 +155,46 @@ class _Run:
         batch = min(self.config.batch, len(self.problem.remaining))
         return max(self.config.min_steps, math.ceil(passes * len(self.problem.remaining) / batch))
 
-    def _first_lesson(self, goal: Targets, watched: Tensor) -> tuple[nn.Module, Student, int]:
-        """The student after its first lesson, and how often its step size was quartered."""
-        first, steps = 0, self._steps(self.config.passes)
-        if self.problem.warm:
-            first = quarterings(self.config, self.problem, goal, watched, steps)
-        for tries in range(first, first + TRIES):
+    def _first_lesson(self, goal: Targets, watched: Tensor) -> tuple[nn.Module, Student, Position]:
+        """The student after its first lesson, or where a run that was killed had come later."""
+        saved, steps = self.problem.compute.saves.load("student"), self._steps(self.config.passes)
+        if saved is not None:
+            at = Position(**saved.facts["at"])
+        elif self.problem.warm:
+            at = Position(quarterings(self.config, self.problem, goal, watched, steps))
+        else:
+            at = Position()
+        while at.tries < TRIES:
             torch.manual_seed(self.problem.seed)
             student = self.problem.fresh().to(self.problem.device)
             lay_out(student, torch.channels_last)
             trainer = Student(self.config, self.problem, student, goal, self.generator)
-            rate = self.config.learning_rate / QUARTER**tries
-            if self._teach(trainer, Lesson(steps, rate), "first"):
-                return student, trainer, tries
+            if saved is not None:
+                trainer.restore(saved)
+                saved = None
+            if at.lessons:
+                return student, trainer, at
+            rate = self.config.learning_rate / QUARTER**at.quartered
+            if self._teach(trainer, Lesson(steps, rate), at, "first"):
+                return student, trainer, at
+            at.try_again()
         raise UnlearningError("The student does not learn: set another learning_rate.")
 
-    def _teach(self, trainer: Student, lesson: Lesson, which: str) -> bool:
+    def _teach(self, trainer: Student, lesson: Lesson, at: Position, which: str) -> bool:
         """Take one lesson; False if it was given up because the step size is too large."""
-        first, recent = 0.0, 0.0
-        for step, loss in enumerate(trainer.learn(lesson), start=1):
-            first = loss if step == 1 else first
-            recent = loss if step == 1 else 0.98 * recent + 0.02 * loss
-            if step % REPORT_EVERY == 0 or step == lesson.steps:
-                fraction = min(0.99, step / lesson.steps)
-                self.report(Progress("unlearning", fraction, {f"loss_{which}": recent}))
+        saves = self.problem.compute.saves
+        for loss in trainer.learn(lesson, at.step):
+            at.heard(loss)
+            if at.step % REPORT_EVERY == 0 or at.step == lesson.steps:
+                fraction = min(0.99, at.step / lesson.steps)
+                self.report(Progress("unlearning", fraction, {f"loss_{which}": at.recent}))
             # A base can know the answers already; its step size was found by trying.
             fresh = which == "first" and not self.problem.warm
-            judged = fresh and step == max(FAIR_TRIAL, lesson.steps // 5)
-            if judged and recent > LEARNED * first:
+            judged = fresh and at.step == max(FAIR_TRIAL, lesson.steps // 5)
+            if judged and at.recent > LEARNED * at.first:
                 return False
+            if saves.due():
+                state = trainer.state()
+                saves.save("student", Saved(state.tensors, state.facts | {"at": asdict(at)}))
+        at.end_lesson()
         return True

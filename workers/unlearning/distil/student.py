@@ -13,6 +13,15 @@ from workers.unlearning.distil.config import DistilConfig
 from workers.unlearning.distil.teacher import Targets
 from workers.unlearning.inputs import channels_last, to
 from workers.unlearning.precision import Forward
+from workers.unlearning.resuming import (
+    named,
+    optimizer_state,
+    random_state,
+    restore_optimizer,
+    restore_random_state,
+    under,
+)
+from workers.unlearning.savepoints import Saved
 
 
 def loss_of(logits: Tensor, decisions: Tensor, soft: Tensor, hardness: float) -> Tensor:
@@ -40,23 +49,29 @@ class Sampler:
         self._config = config
         self._generator = generator
         self._losses = torch.full((count,), math.inf)
+        self._size = min(config.batch, count)
+        self._rows = torch.empty(0, dtype=torch.int64)
 
-    def batches(self) -> Iterator[Tensor]:
-        size = min(self._config.batch, len(self._losses))
-        left = torch.empty(0, dtype=torch.int64)
-        while True:
-            chances = self._losses / self._config.easy_loss if self._config.easy_loss else None
-            chosen = torch.arange(len(self._losses))
-            if chances is not None:
-                draws = torch.rand(len(chances), generator=self._generator)
-                chosen = chosen[draws < chances.clamp(self._config.easy_share, 1.0)]
-            order = torch.randperm(len(chosen), generator=self._generator)
-            # What does not fill a batch waits for the next pass: none is short.
-            rows = torch.cat([left, chosen[order]])
-            full = len(rows) - len(rows) % size
-            if full:
-                yield from torch.split(rows[:full], size)
-            left = rows[full:]
+    def batch(self) -> Tensor:
+        """The next rows. What does not fill a batch waits for the next pass: none is short."""
+        while len(self._rows) < self._size:
+            self._rows = torch.cat([self._rows, self._pass()])
+        rows, self._rows = self._rows[: self._size], self._rows[self._size :]
+        return rows
+
+    def _pass(self) -> Tensor:
+        chosen = torch.arange(len(self._losses))
+        if self._config.easy_loss:
+            chances = self._losses / self._config.easy_loss
+            draws = torch.rand(len(chances), generator=self._generator)
+            chosen = chosen[draws < chances.clamp(self._config.easy_share, 1.0)]
+        return chosen[torch.randperm(len(chosen), generator=self._generator)]
+
+    def state(self) -> dict[str, Tensor]:
+        return {"losses": self._losses, "rows": self._rows}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        self._losses, self._rows = state["losses"], state["rows"]
 
     def learned(self, rows: Tensor, losses: Tensor) -> None:
         """Remember the losses (b,) of the rows (b,) that were just trained on."""
@@ -86,26 +101,51 @@ class Student:
         self._problem = problem
         self._model = model
         self._targets = targets
+        self._generator = generator
         self._sampler = Sampler(len(targets.decisions), config, generator)
-        self._batches = self._sampler.batches()
+        self._optimizer: torch.optim.Optimizer | None = None
+        self._resumed: Saved | None = None
 
-    def learn(self, lesson: Lesson) -> Iterator[float]:
-        """Take the lesson's steps; gives the mean loss of each.
+    def state(self) -> Saved:
+        """What `restore` needs in the middle of a lesson."""
+        assert self._optimizer is not None  # noqa: S101 (a lesson is under way)
+        optimizer = optimizer_state(self._optimizer)
+        tensors = (
+            optimizer.tensors
+            | named("model", self._model.state_dict())
+            | named("sampler", self._sampler.state())
+            | random_state(self._problem.device, self._generator)
+        )
+        return Saved(tensors, optimizer.facts)
+
+    def restore(self, saved: Saved) -> None:
+        """Be where a student was whose run was killed; the next lesson is the one it was in."""
+        self._model.load_state_dict(under("model", saved.tensors))
+        self._sampler.restore(under("sampler", saved.tensors))
+        restore_random_state(saved.tensors, self._problem.device, self._generator)
+        self._resumed = saved
+
+    def learn(self, lesson: Lesson, begun: int = 0) -> Iterator[float]:
+        """Take the lesson's steps, of which `begun` were taken before; gives the loss of each.
 
         Raises:
             UnlearningError: a loss or a gradient is not finite.
         """
         config = self._config
-        optimizer = torch.optim.AdamW(
+        self._optimizer = optimizer = torch.optim.AdamW(
             self._model.parameters(), lr=lesson.learning_rate, weight_decay=config.weight_decay
         )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, lesson.learning_rate, total_steps=lesson.steps + 1, pct_start=0.2
         )
+        if self._resumed is not None:
+            restore_optimizer(optimizer, self._resumed)
+            schedule.load_state_dict({"last_epoch": begun, "_step_count": begun + 1})
+            self._resumed = None
         forward = self._problem.compute.forward(self._model, lesson.steps)
         self._model.train()
-        for _ in range(lesson.steps):
-            loss = self._backward(forward, next(self._batches))
+        for _ in range(begun, lesson.steps):
+            loss = self._backward(forward, self._sampler.batch())
             norm = nn.utils.clip_grad_norm_(self._model.parameters(), config.clip_norm)
             if not bool(loss.isfinite() & norm.isfinite()):
                 raise UnlearningError("The student's loss or its gradient is not a finite number.")

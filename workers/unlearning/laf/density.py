@@ -41,6 +41,7 @@ class Vae(nn.Module):
 
     def __init__(self, width: int, latent: int, generator: torch.Generator) -> None:
         super().__init__()
+        self.latent = latent
         wide, narrow = max(width // 2, latent), max(width // 8, latent)
         self.encoder = _mlp([width, wide, narrow, 2 * latent], generator)
         self.decoder = _mlp([latent, narrow, wide, width], generator)

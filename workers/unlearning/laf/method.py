@@ -1,9 +1,9 @@
 """LAF: embed once, model two densities, move the extractor until parity."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,7 +17,11 @@ from workers.unlearning.laf.search import Search, step_budget
 from workers.unlearning.laf.step import Stepper, extractor_parameters
 from workers.unlearning.laf.stopping import Judge, Look
 from workers.unlearning.registry import register
+from workers.unlearning.resuming import once, pack_embedded, unpack_embedded
+from workers.unlearning.savepoints import Saved
 from workers.unlearning.tap import Tapped
+
+T = TypeVar("T")
 
 
 @register
@@ -75,16 +79,24 @@ class _Run:
         fitted, guard = self._split(remaining)
         standard = modelling.standard(remaining.representations)
         reference = guard if holdout is None else holdout
-        models = modelling.fit(
-            self.config,
-            standard(fitted.representations),
-            standard(guard.representations),
-            standard(reference.representations),
-            standard(forgotten.representations),
-            self.generator,
-            self.problem.device,
-            lambda fraction: self.report(Progress("modelling", fraction)),
-        )
+
+        def fit() -> modelling.Models:
+            return modelling.fit(
+                self.config,
+                standard(fitted.representations),
+                standard(guard.representations),
+                standard(reference.representations),
+                standard(forgotten.representations),
+                self.generator,
+                self.problem.device,
+                lambda fraction: self.report(Progress("modelling", fraction)),
+            )
+
+        def fitted_before(saved: Saved) -> modelling.Models:
+            width = remaining.representations.shape[1]
+            return modelling.unpack(saved, width, self.generator, self.problem.device)
+
+        models = self._once("densities", fit, modelling.pack, fitted_before)
         trained = extractor_parameters(self.tapped, self.problem, train_head=self.config.train_head)
         stepper = Stepper(
             self.config,
@@ -111,13 +123,25 @@ class _Run:
                 self._logits(unseen, holdout) if unseen is not None and holdout else None,
             )
 
-        search = Search(self.config, trained, stepper, look, self.report)
+        saves = self.problem.compute.saves
+        search = Search(self.config, trained, stepper, look, self.report, saves)
         return search.run(step_budget(self.config, count[0])) | {
             "forgotten": count[0],
             "remaining": count[1],
             "remaining_embedded": len(remaining),
             "forgotten_density": models.kind,
         }
+
+    def _once(
+        self,
+        name: str,
+        make: Callable[[], T],
+        pack: Callable[[T], Saved],
+        unpack: Callable[[Saved], T],
+    ) -> T:
+        problem = self.problem
+        saves = problem.compute.saves
+        return once(saves, name, problem.device, self.generator, make, pack, unpack)
 
     def _logits(self, samples: Samples, part: Embedded) -> Tensor:
         """The logits (n, k) of the student as it is now."""
@@ -141,18 +165,21 @@ class _Run:
             ready += count
             self.report(Progress("embedding", ready / total))
 
-        parts = [
-            embed(
-                self.tapped,
-                samples,
-                positions,
-                problem.device,
-                config.embed_batch,
-                done,
-                problem.compute,
-            )
-            for samples, positions in chosen
-        ]
+        def read() -> list[Embedded]:
+            return [
+                embed(
+                    self.tapped,
+                    samples,
+                    positions,
+                    problem.device,
+                    config.embed_batch,
+                    done,
+                    problem.compute,
+                )
+                for samples, positions in chosen
+            ]
+
+        parts = self._once("embedded", read, pack_embedded, unpack_embedded)
         return parts[0], parts[1], parts[2] if len(parts) > 2 else None
 
     def _split(self, remaining: Embedded) -> tuple[Embedded, Embedded]:

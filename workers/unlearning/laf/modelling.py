@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,8 @@ from workers.unlearning.laf.density import (
     fit_vae,
     latent_width,
 )
+from workers.unlearning.resuming import named, under
+from workers.unlearning.savepoints import Saved
 
 # Up to this many forgotten samples, the neighbour density forgets better than a VAE does, on the
 # problems of this repository; above it, looking up neighbours begins to cost.
@@ -52,6 +55,31 @@ class Models:
     kind: str
     scale: Tensor
     far: Tensor
+
+
+def pack(models: Models) -> Saved:
+    """The densities as they can be kept. That of neighbours is its blur, which is the scale."""
+    tensors = {"scale": models.scale, "far": models.far}
+    facts: dict[str, Any] = {"kind": models.kind}
+    for name, density in (("remaining", models.remaining), ("forgotten", models.forgotten)):
+        if isinstance(density, Vae):
+            tensors |= named(name, density.state_dict())
+            facts[name] = density.latent
+    return Saved(tensors, facts)
+
+
+def unpack(saved: Saved, width: int, generator: torch.Generator, device: torch.device) -> Models:
+    """The densities again, of representations of `width`."""
+    scale, far = (saved.tensors[name].to(device) for name in ("scale", "far"))
+
+    def vae(name: str) -> Vae:
+        # Its initial weights are drawn from nobody's random numbers, and replaced.
+        made = Vae(width, saved.facts[name], torch.Generator())
+        made.load_state_dict(under(name, saved.tensors))
+        return made.to(device).requires_grad_(requires_grad=False).eval()
+
+    own = vae("forgotten") if saved.facts["kind"] == "vae" else Neighbour(scale, generator)
+    return Models(vae("remaining"), own, saved.facts["kind"], scale, far)
 
 
 def standard(remaining: Tensor) -> Standard:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -12,6 +12,8 @@ from workers.unlearning.base import Progress, Report
 from workers.unlearning.laf.config import LafConfig
 from workers.unlearning.laf.step import Stepper
 from workers.unlearning.laf.stopping import Look
+from workers.unlearning.resuming import named, under
+from workers.unlearning.savepoints import Saved, Savepoints
 
 
 def step_budget(config: LafConfig, forgotten: int) -> int:
@@ -39,12 +41,14 @@ class Search:
         stepper: Stepper,
         look: Callable[[int], Look],
         report: Report,
+        saves: Savepoints,
     ) -> None:
         self._config = config
         self._trained = trained
         self._stepper = stepper
         self._look = look
         self._report = report
+        self._saves = saves
         # The parent ranks below all others, so that it is never what a run ends with: it would pass
         # every check of utility, with nothing forgotten.
         self._start = Checkpoint(look(0), self._copy(), (False, False, (False, -1.0)))
@@ -56,20 +60,50 @@ class Search:
 
     def run(self, budget: int) -> dict[str, Any]:
         """Take up to `budget` steps -> what happened, in plain JSON."""
-        for step in range(1, budget + 1):
+        self._resume()
+        for step in range(self._steps + 1, budget + 1):
             parts = self._stepper.step()
             self._steps = step
-            if step % self._config.check_every and step != budget:
-                continue
-            seen = self._look(step)
-            losses = {f"loss_{name}": float(part) for name, part in parts.items()}
-            metrics = losses | seen.metrics()
-            self._report(Progress("unlearning", step / budget, metrics))
-            if self._finished(seen, min(self._config.earliest_stop, budget)):
-                break
+            if step % self._config.check_every == 0 or step == budget:
+                seen = self._look(step)
+                losses = {f"loss_{name}": float(part) for name, part in parts.items()}
+                metrics = losses | seen.metrics()
+                self._report(Progress("unlearning", step / budget, metrics))
+                if self._finished(seen, min(self._config.earliest_stop, budget)):
+                    break
+            if self._saves.due():
+                self._saves.save("search", self._state())
         self._restore(self._best.weights)
         self._report(Progress("unlearning", 1.0, self._best.look.metrics()))
         return self._summary(self._start.look, self._best.look)
+
+    def _state(self) -> Saved:
+        best, stepper = self._best, self._stepper.state()
+        tensors = stepper.tensors | named("now", _numbered(self._copy()))
+        facts: dict[str, Any] = {
+            "steps": self._steps,
+            "stale": self._stale,
+            "rewinds": self._rewinds,
+            "best": None,
+        }
+        if best is not self._start:
+            tensors |= named("best", _numbered(best.weights))
+            facts["best"] = {"look": asdict(best.look), "late": best.rank[1]}
+        return Saved(tensors, stepper.facts | facts)
+
+    def _resume(self) -> None:
+        """Be where a search was whose run was killed, if there was one."""
+        saved = self._saves.load("search")
+        if saved is None:
+            return
+        facts, found = saved.facts, saved.facts["best"]
+        self._steps, self._stale, self._rewinds = facts["steps"], facts["stale"], facts["rewinds"]
+        if found is not None:
+            look = Look(**found["look"])
+            weights = _listed(under("best", saved.tensors), self._trained)
+            self._best = Checkpoint(look, weights, (look.useful, found["late"], look.rank))
+        self._restore(_listed(under("now", saved.tensors), self._trained))
+        self._stepper.restore(saved)
 
     def _summary(self, first: Look, kept: Look) -> dict[str, Any]:
         return {
@@ -122,3 +156,11 @@ class Search:
         with torch.no_grad():
             for parameter, saved in zip(self._trained, weights, strict=True):
                 parameter.copy_(saved)
+
+
+def _numbered(weights: list[Tensor]) -> dict[str, Tensor]:
+    return {str(number): tensor for number, tensor in enumerate(weights)}
+
+
+def _listed(weights: dict[str, Tensor], like: list[nn.Parameter]) -> list[Tensor]:
+    return [weights[str(number)].to(parameter.device) for number, parameter in enumerate(like)]

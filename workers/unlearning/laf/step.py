@@ -6,12 +6,21 @@ import torch
 from torch import Tensor, nn
 
 from workers.unlearning.base import Problem, UnlearningError
-from workers.unlearning.batches import Pair, cycle
+from workers.unlearning.batches import Cycle, Pair
 from workers.unlearning.embedding import Embedded
 from workers.unlearning.inputs import to
 from workers.unlearning.laf import losses
 from workers.unlearning.laf.config import LafConfig
 from workers.unlearning.laf.modelling import Models, Standard
+from workers.unlearning.resuming import (
+    named,
+    optimizer_state,
+    random_state,
+    restore_optimizer,
+    restore_random_state,
+    under,
+)
+from workers.unlearning.savepoints import Saved
 from workers.unlearning.tap import Tapped
 
 
@@ -64,8 +73,9 @@ class Stepper:
         self._standard = standard
         self._forgotten = forgotten
         self._remaining = remaining
-        self._forgotten_rows = cycle(len(forgotten), config.forget_batch, generator)
-        self._remaining_rows = cycle(len(remaining), config.remaining_batch, generator)
+        self._generator = generator
+        self._forgotten_rows = Cycle(len(forgotten), config.forget_batch, generator)
+        self._remaining_rows = Cycle(len(remaining), config.remaining_batch, generator)
         self.forget_weight = config.forget_weight
         self.learning_rate = config.learning_rate
         self.restart(1.0)
@@ -79,6 +89,25 @@ class Stepper:
         self.forget_weight *= factor
         self.learning_rate *= factor
         self._optimizer = torch.optim.Adam(self._trained, lr=self.learning_rate)
+
+    def state(self) -> Saved:
+        """Everything that later steps depend on, but for the weights."""
+        optimizer = optimizer_state(self._optimizer)
+        rows = {"forgotten": self._forgotten_rows.left, "remaining": self._remaining_rows.left}
+        randomness = random_state(self._problem.device, self._generator)
+        facts = {"forget_weight": self.forget_weight, "learning_rate": self.learning_rate}
+        tensors = optimizer.tensors | named("rows", rows) | randomness
+        return Saved(tensors, optimizer.facts | facts)
+
+    def restore(self, saved: Saved) -> None:
+        self.forget_weight = saved.facts["forget_weight"]
+        self.learning_rate = saved.facts["learning_rate"]
+        self.restart(1.0)
+        restore_optimizer(self._optimizer, saved)
+        rows = under("rows", saved.tensors)
+        self._forgotten_rows.left = rows["forgotten"]
+        self._remaining_rows.left = rows["remaining"]
+        restore_random_state(saved.tensors, self._problem.device, self._generator)
 
     def step(self) -> dict[str, Tensor]:
         """Take one step -> the parts of the loss, detached, shape ().

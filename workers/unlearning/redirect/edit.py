@@ -11,10 +11,12 @@ from torch.nn import functional
 from workers.evaluation.agreement import agreement, holdout_floor
 from workers.evaluation.membership import auc
 from workers.unlearning.base import Problem, Samples, UnlearningError
-from workers.unlearning.batches import Pair, cycle
+from workers.unlearning.batches import Cycle, Pair
 from workers.unlearning.embedding import answer
+from workers.unlearning.redirect.attempt import Attempt, Look
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.targets import Targets
+from workers.unlearning.savepoints import Saved
 
 # Below this many samples, an AUC says next to nothing.
 ENOUGH = 10
@@ -43,31 +45,6 @@ class Watched:
     samples: Samples
     positions: Tensor
     logits: Tensor
-
-
-@dataclass(frozen=True)
-class Look:
-    """How far an edit is.
-
-    agreement, unseen_agreement: with the parent, on the guard and on held-out samples. turned: of
-    the forgotten samples that were to be turned, the share that are. apart: how well the other ones
-    can be told from held-out samples by confidence, as the distance of an AUC from 0.5; 0 where
-    there are too few samples to tell.
-    """
-
-    step: int
-    agreement: float
-    unseen_agreement: float
-    turned: float
-    apart: float
-
-    def metrics(self) -> dict[str, float]:
-        return {
-            "agreement": self.agreement,
-            "holdout_agreement": self.unseen_agreement,
-            "turned": self.turned,
-            "confidence_apart": self.apart,
-        }
 
 
 class Edit:
@@ -100,7 +77,13 @@ class Edit:
         # then would stand out.
         self.goal = min(config.turned_share, 1.0 - targets.natural)
 
-    def attempt(self, caution: float, tell: Callable[[Look], None]) -> tuple[nn.Module, Look]:
+    def attempt(
+        self,
+        caution: float,
+        tell: Callable[[Look], None],
+        save: Callable[[Attempt], None] = lambda _attempt: None,
+        saved: Saved | None = None,
+    ) -> tuple[nn.Module, Look]:
         """Edit a copy of the parent; the step size is multiplied by `caution`.
 
         What is looked at and given back is an average of the weights over the last steps: it
@@ -109,44 +92,65 @@ class Edit:
         where they were, the less a later training on them brings back. An attempt ends when enough
         are turned for a while and the others' confidence is near or comes no nearer, when agreement
         stays lost or is far gone, or after `max_steps`. It gives the last look of those at which
-        agreement was kept and enough, or else most, were turned.
+        agreement was kept and enough, or else most, were turned. `save` is called between steps,
+        and an attempt whose run was killed goes on from what was `saved` then.
 
         Raises:
             UnlearningError: the loss or its gradient is not finite.
         """
         config = self._config
-        student = copy.deepcopy(self._problem.model).to(self._problem.device)
-        student.requires_grad_().eval()
-        self._wanted = self._targets.outputs(confidence(self._unseen.logits))
-        optimizer = torch.optim.Adam(student.parameters(), lr=config.learning_rate * caution)
-        forgotten = cycle(len(self._everyone), config.forget_batch, self._generator)
-        average = copy.deepcopy(student)
-        best: tuple[Look, nn.Module] | None = None
-        nearest, stale, settled, lost = 1.0, 0, 0, 0
-        for step in range(1, config.max_steps + 1):
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * caution * (1 - (step - 1) / config.max_steps)
-            loss = self._backward(student, next(forgotten))
-            norm = nn.utils.clip_grad_norm_(student.parameters(), config.clip_norm)
-            if not bool(loss.isfinite() & norm.isfinite()):
-                raise UnlearningError("The loss or its gradient is not a finite number.")
-            optimizer.step()
-            self._follow(average, student)
-            if step % config.check_every and step != config.max_steps:
-                continue
-            seen = self.look(average, step)
-            tell(seen)
-            lost = 0 if self.kept(seen) else lost + 1
-            if lost >= config.lost_looks or self._hopeless(seen):
-                break
-            if not lost and (best is None or self._reach(seen) >= self._reach(best[0])):
-                best = seen, copy.deepcopy(average)
-            nearest, stale = (seen.apart, 0) if seen.apart < nearest else (nearest, stale + 1)
-            settled = settled + 1 if self.turned(seen) and not lost else 0
-            tired = self.turned(seen) and stale >= config.patience
-            if settled >= config.settle and (self.done(seen) or tired):
-                break
-        return (average, seen) if best is None else (best[1], best[0])
+        at = self._begin(caution)
+        if saved is not None:
+            at.restore(saved)
+        for step in range(at.step + 1, config.max_steps + 1):
+            at.step = step
+            self._step(at, caution)
+            if step % config.check_every == 0 or step == config.max_steps:
+                seen, at.wanted = self.look(at.average, step)
+                tell(seen)
+                if self._over(at, seen):
+                    break
+            if step != config.max_steps:
+                save(at)
+        return (at.average, seen) if at.best is None else (at.best[1], at.best[0])
+
+    def _begin(self, caution: float) -> Attempt:
+        device, config = self._problem.device, self._config
+        student = copy.deepcopy(self._problem.model).to(device).requires_grad_().eval()
+        return Attempt(
+            student=student,
+            average=copy.deepcopy(student),
+            optimizer=torch.optim.Adam(student.parameters(), lr=config.learning_rate * caution),
+            forgotten=Cycle(len(self._everyone), config.forget_batch, self._generator),
+            generator=self._generator,
+            device=device,
+            wanted=self._targets.outputs(confidence(self._unseen.logits)),
+        )
+
+    def _step(self, at: Attempt, caution: float) -> None:
+        config = self._config
+        for group in at.optimizer.param_groups:
+            group["lr"] = config.learning_rate * caution * (1 - (at.step - 1) / config.max_steps)
+        loss = self._backward(at.student, at.wanted, next(at.forgotten))
+        norm = nn.utils.clip_grad_norm_(at.student.parameters(), config.clip_norm)
+        if not bool(loss.isfinite() & norm.isfinite()):
+            raise UnlearningError("The loss or its gradient is not a finite number.")
+        at.optimizer.step()
+        self._follow(at.average, at.student)
+
+    def _over(self, at: Attempt, seen: Look) -> bool:
+        """Take note of a look; whether the attempt has come to an end by it."""
+        config = self._config
+        at.lost = 0 if self.kept(seen) else at.lost + 1
+        if at.lost >= config.lost_looks or self._hopeless(seen):
+            return True
+        if not at.lost and (at.best is None or self._reach(seen) >= self._reach(at.best[0])):
+            at.best = seen, copy.deepcopy(at.average)
+        nearer = seen.apart < at.nearest
+        at.nearest, at.stale = (seen.apart, 0) if nearer else (at.nearest, at.stale + 1)
+        at.settled = at.settled + 1 if self.turned(seen) and not at.lost else 0
+        tired = self.turned(seen) and at.stale >= config.patience
+        return at.settled >= config.settle and (self.done(seen) or tired)
 
     @torch.no_grad()
     def _follow(self, average: nn.Module, student: nn.Module) -> None:
@@ -173,8 +177,11 @@ class Edit:
         """Whether as many forgotten samples are turned as held-out ones would be."""
         return look.turned >= self.goal
 
-    def look(self, student: nn.Module, step: int) -> Look:
-        """Measure, and aim anew: an edit moves the held-out confidence that is aimed at."""
+    def look(self, student: nn.Module, step: int) -> tuple[Look, Tensor]:
+        """Measure, and aim anew -> what is wanted now (n, k).
+
+        An edit moves the held-out confidence that is aimed at.
+        """
         problem, batch = self._problem, self._config.embed_batch
 
         def ask(samples: Samples, positions: Tensor) -> Tensor:
@@ -186,17 +193,18 @@ class Edit:
         unseen_logits = ask(self._unseen.samples, self._unseen.positions)
         unseen = confidence(unseen_logits)
         moved = ask(problem.forgotten, self._everyone)
-        self._wanted = self._targets.outputs(unseen)
+        wanted = self._targets.outputs(unseen)
         turned = self._targets.turned
         others = moved[~turned]
         enough = min(len(others), len(unseen)) >= ENOUGH
-        return Look(
+        seen = Look(
             step=step,
             agreement=agreement(self._guard.logits, kept),
             unseen_agreement=agreement(self._unseen.logits, unseen_logits),
-            turned=self._clearly(self._wanted[turned], moved[turned]),
+            turned=self._clearly(wanted[turned], moved[turned]),
             apart=abs(auc(confidence(others), unseen) - 0.5) if enough else 0.0,
         )
+        return seen, wanted
 
     def _clearly(self, wanted: Tensor, moved: Tensor) -> float:
         """Targets and logits (t, k) -> the share with the target's decision, by the margin."""
@@ -208,19 +216,19 @@ class Edit:
         lead = outputs.gather(1, decided).squeeze(1) - others
         return float((lead >= self._config.margin).double().mean())
 
-    def _backward(self, student: nn.Module, gone: Tensor) -> Tensor:
+    def _backward(self, student: nn.Module, wanted: Tensor, gone: Tensor) -> Tensor:
         """Gradients of a step's loss -> the unweighted sum () of its two parts."""
         rows = self._remaining_rows(gone)
         both = Pair(rows, gone)
 
         def part(places: Tensor) -> Tensor:
-            keep, forget = self._losses(student, both.at(places))
+            keep, forget = self._losses(student, wanted, both.at(places))
             return torch.stack([keep / len(rows), forget / len(gone)])
 
         parameters, weights = list(student.parameters()), (1.0, self._config.forget_weight)
         return self._problem.compute.backward(parameters, len(both), part, weights).sum()
 
-    def _losses(self, student: nn.Module, both: Pair) -> tuple[Tensor, Tensor]:
+    def _losses(self, student: nn.Module, aims: Tensor, both: Pair) -> tuple[Tensor, Tensor]:
         """The sums of both divergences over some of a step's samples."""
         problem, references = self._problem, self._references
         positions = Pair(references.positions[both.kept], both.gone)
@@ -229,7 +237,7 @@ class Edit:
             logits = student(inputs)
         answers = functional.log_softmax(logits.float(), dim=1)
         kept = references.outputs[both.kept].to(problem.device)
-        wanted = self._wanted[both.gone].to(problem.device)
+        wanted = aims[both.gone].to(problem.device)
         keep = functional.kl_div(answers[: len(kept)], kept, reduction="sum")
         forget = functional.kl_div(answers[len(kept) :], wanted, reduction="sum")
         return keep, forget

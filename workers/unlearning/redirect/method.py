@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,10 +13,13 @@ from workers.unlearning.base import Problem, Progress, Report, Samples, Unlearne
 from workers.unlearning.embedding import Embedded, draw, embed
 from workers.unlearning.isolation import isolated
 from workers.unlearning.neighbours import nearest, neighbour_outputs, standardised
+from workers.unlearning.redirect.attempt import Attempt, Look
 from workers.unlearning.redirect.config import RedirectConfig
-from workers.unlearning.redirect.edit import Edit, Look, References, Watched
+from workers.unlearning.redirect.edit import Edit, References, Watched
 from workers.unlearning.redirect.targets import Targets, targets
 from workers.unlearning.registry import register
+from workers.unlearning.resuming import named, once, pack_embedded, under, unpack_embedded
+from workers.unlearning.savepoints import Saved
 from workers.unlearning.tap import Tapped
 
 # It stops at its goal; so much of it is good enough to be an end.
@@ -108,18 +112,45 @@ class _Run:
 
     def _search(self, edit: Edit) -> tuple[nn.Module, Look, int]:
         """The first try that turns enough and keeps agreement, or the best of them."""
-        tried: list[tuple[nn.Module, Look]] = []
-        for rewinds in range(self.config.max_rewinds + 1):
+        saved = self.problem.compute.saves.load("edit")
+        best = self._best_before(saved)
 
-            def tell(look: Look) -> None:
-                fraction = min(0.99, look.step / self.config.max_steps)
-                self.report(Progress("unlearning", fraction, look.metrics()))
+        def tell(look: Look) -> None:
+            fraction = min(0.99, look.step / self.config.max_steps)
+            self.report(Progress("unlearning", fraction, look.metrics()))
 
-            tried.append(edit.attempt(3.0**-rewinds, tell))
-            if edit.kept(tried[-1][1]) and edit.turned(tried[-1][1]):
+        def rank(look: Look) -> tuple[bool, float]:
+            return edit.kept(look), look.turned
+
+        for rewinds in range(saved.facts["rewinds"] if saved else 0, self.config.max_rewinds + 1):
+            save = partial(self._save, rewinds, best)
+            student, look = edit.attempt(3.0**-rewinds, tell, save, saved)
+            saved = None
+            if best is None or rank(look) > rank(best[1]):
+                best = student, look
+            if edit.kept(look) and edit.turned(look):
                 break
-        student, look = max(tried, key=lambda one: (edit.kept(one[1]), one[1].turned))
-        return student, look, rewinds
+        assert best is not None  # noqa: S101 (there was one attempt at least)
+        return *best, rewinds
+
+    def _save(self, rewinds: int, best: tuple[nn.Module, Look] | None, at: Attempt) -> None:
+        saves = self.problem.compute.saves
+        if not saves.due():
+            return
+        state = at.state()
+        tensors, facts = state.tensors, state.facts | {"rewinds": rewinds, "tried": None}
+        if best is not None:
+            tensors = tensors | named("tried", best[0].state_dict())
+            facts["tried"] = asdict(best[1])
+        saves.save("edit", Saved(tensors, facts))
+
+    def _best_before(self, saved: Saved | None) -> tuple[nn.Module, Look] | None:
+        """The best attempt of a run that was killed in a later one."""
+        if saved is None or saved.facts["tried"] is None:
+            return None
+        model = copy.deepcopy(self.problem.model).to(self.problem.device)
+        model.load_state_dict(under("tried", saved.tensors))
+        return model, Look(**saved.facts["tried"])
 
     def _views(self) -> tuple[_Views, _Views, _Views | None]:
         """Remaining, forgotten and held-out samples, seen by both networks."""
@@ -153,9 +184,22 @@ class _Run:
                     for samples, positions in chosen
                 ]
 
-        parent = seen_by(copy.deepcopy(problem.model))
-        torch.manual_seed(problem.seed)
-        innocent = standardised([part.representations for part in seen_by(problem.fresh())])
+        def see() -> list[Embedded]:
+            parent = seen_by(copy.deepcopy(problem.model))
+            torch.manual_seed(problem.seed)
+            return [*parent, *seen_by(problem.fresh())]
+
+        both = once(
+            problem.compute.saves,
+            "views",
+            problem.device,
+            self.generator,
+            see,
+            pack_embedded,
+            unpack_embedded,
+        )
+        parent, fresh = both[: len(work)], both[len(work) :]
+        innocent = standardised([part.representations for part in fresh])
         views = [_Views(*pair) for pair in zip(parent, innocent, strict=True)]
         return views[0], views[1], views[2] if len(views) > 2 else None
 
