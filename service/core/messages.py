@@ -61,6 +61,8 @@ def celery_app(settings: Settings, redis_url: str) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_retry=True,
         broker_connection_max_retries=None,
+        # A Redis that is full, or loads its data, refuses: else that would end the worker.
+        broker_channel_error_retry=True,
         broker_transport_options={
             "global_keyprefix": settings.redis_prefix,
             "visibility_timeout": 3600,

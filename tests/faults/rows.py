@@ -28,7 +28,7 @@ from tests.waiting import wait_until
 
 MAX_ATTEMPTS = 4
 # What a drill waits for at the most, on a machine that has more to do.
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 100
 WAITS_FOR_A_LOCK = text(
     "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
     "AND application_name = 'unlearnd worker' AND datname = current_database()"

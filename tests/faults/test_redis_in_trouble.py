@@ -81,13 +81,15 @@ def test_a_full_redis_delays_work_and_loses_none(stack: Stack) -> None:
             stack.delete(0)
             stack.state_is(JobState.QUEUED)
             dispatcher.has_said("step of a sweep failed")
-            assert worker.is_up
+            # It has been refused something, and waits.
+            worker.has_said("maxmemory", patience=60)
         finally:
             server.config_set("maxmemory", 0)
 
     stack.finishes()
     stack.all_are(RequestState.COMPLETED)
     assert (stack.job().attempt, stack.versions()) == (1, 2)
+    assert worker.is_up
 
 
 def test_a_redis_that_fills_up_as_a_message_is_received_costs_a_ring(stack: Stack) -> None:

@@ -6,6 +6,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,10 @@ MIB = 1024 * 1024
 
 def spools(served: Served) -> int:
     """How many files without a name the process holds open."""
-    links = [str(fd.readlink()) for fd in Path(f"/proc/{served.pid}/fd").iterdir()]
+    links = []
+    for fd in Path(f"/proc/{served.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # It was closed a moment ago.
+            links.append(str(fd.readlink()))
     return len([link for link in links if "/uploads/" in link and link.endswith("(deleted)")])
 
 
