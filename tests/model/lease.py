@@ -16,7 +16,7 @@ MESSAGES = 2
 NOT_LATEST = "A version was published by a claim that was over."
 TWICE = "A job published two versions."
 GAP = "A version does not begin where the one before it ended: samples are lost."
-STOPPED = "A job that was asked to stop was published or queued again."
+STOPPED = "A job that was asked to stop ended otherwise, or was queued again."
 TAKEN = "A lease that was kept was taken away."
 TOO_OFTEN = "A job was tried more often than it may be."
 WAITS = "A request waits, and nothing will come of it."
@@ -90,7 +90,8 @@ class Rules:
         yield Step("break", who, put_back(idle) if owns else idle)
         yield Step("shut down", who, given_back(idle) if owns else idle)
         if worker.doing == "running":
-            yield Step("refuse", who, ended(idle, "failed") if owns else idle)
+            how = "cancelled" if state.job.asked_to_stop else "failed"
+            yield Step("refuse", who, ended(idle, how) if owns else idle)
             yield Step("finish", who, doing(state, who, "ready"))
         else:
             yield self.publish(state, who)
@@ -146,7 +147,7 @@ class Rules:
 def wrong(state: State) -> str | None:
     """The promise that a state breaks by itself."""
     job = state.job
-    if job.asked_to_stop and job.state in ("queued", "published"):
+    if job.asked_to_stop and job.state not in ("running", "cancelled"):
         return STOPPED
     if any(request in OPEN for request in state.requests[state.head :]) and not (
         state.live or state.behind

@@ -233,8 +233,12 @@ def give_back(session: Session, claimed: ClaimedJob) -> bool:
 
 
 def fail(session: Session, claimed: ClaimedJob, code: JobReason, reason: str) -> None:
-    """Another attempt would end alike."""
-    attempts.fail(session, lock(session, claimed), code, reason)
+    """Another attempt would end alike. A job that somebody asked to stop has ended as asked."""
+    job = lock(session, claimed)
+    if job.cancel_requested_at is not None:
+        attempts.cancel(session, job)
+        return
+    attempts.fail(session, job, code, reason)
 
 
 def cancel(session: Session, claimed: ClaimedJob) -> None:
