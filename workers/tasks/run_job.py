@@ -7,7 +7,7 @@ import structlog
 
 from service.core.messages import RunJob
 from service.core.tables import JobPhase, JobReason
-from workers import context, supervision
+from workers import context, janitor, supervision
 from workers.app import app
 from workers.data.locations import trouble, trouble_code
 from workers.data.ragged import allocate
@@ -46,6 +46,8 @@ def run_job(body: dict[str, Any]) -> None:
         try:
             attempt(claimed)
         except LeaseLostError as error:
+            # It may be over by now: then nobody comes back for what this attempt kept.
+            janitor.sweep(context.database(), settings)
             log.warning("the job is not ours any more", reason=str(error))
 
 
