@@ -22,7 +22,7 @@ from service.core.tables import (
 )
 from service.deletion_requests import service as deletion_requests
 from service.deletion_requests.schemas import DeletionRequestCreate
-from tests.faults.invariants import check_invariants
+from tests.faults.invariants import check_invariants, leftovers
 from tests.faults.power import Servers
 from tests.waiting import wait_until
 
@@ -142,6 +142,11 @@ class Rows:
             waiting = select(func.count()).where(DeletionRequest.state.in_(OPEN))
             live = select(func.count()).where(Job.state.in_([JobState.QUEUED, JobState.RUNNING]))
             return session.scalars(waiting).one() == 0 and session.scalars(live).one() == 0
+
+    def is_swept(self) -> bool:
+        """Whether nothing is left of jobs that are over; workers look for it every half minute."""
+        with self.session() as session:
+            return not list(leftovers(session, self.storage, self.scratch))
 
     def check(self) -> None:
         check_invariants(self.database, self.storage, self.scratch, max_attempts=MAX_ATTEMPTS)

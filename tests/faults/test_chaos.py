@@ -52,6 +52,7 @@ def test_a_storm_of_faults_loses_nothing_and_publishes_nothing_twice(
         storm.mend()
         wait_until(callers.all_are_answered, every=0.5, patience=60)
         wait_until(callers.nothing_is_open, every=1, patience=CALM_SECONDS)
+        wait_until(stack.is_swept, every=1, patience=60)
         stack.check()
         jobs, versions = stack.jobs(), stack.versions()
         attempts = sum(job.attempt for job in jobs)
