@@ -103,16 +103,22 @@ def test_no_more_is_turned_than_held_out_samples_would_be(unlearned: Unlearned) 
 
 
 def test_what_an_attempt_had_before_it_lost_agreement_is_not_lost(digits: Digits) -> None:
-    # It goes on until agreement breaks, and there is no second attempt.
-    endless: dict[str, Any] = {"learning_rate": 1e-3, "max_rewinds": 0, "settle": 1000}
+    # It pulls so hard at forgotten samples that agreement breaks, and there is no second attempt.
+    endless: dict[str, Any] = {
+        "forget_weight": 10.0,
+        "near_share": 0.0,
+        "remaining_batch": 16,
+        "max_rewinds": 0,
+        "settle": 1000,
+    }
 
     seen: list[Progress] = []
     result = get_method("redirect").unlearn(
-        digits.problem(min_agreement=0.999, parameters=endless), seen.append
+        digits.problem(min_agreement=0.99, parameters=endless), seen.append
     )
 
     looks = [progress.metrics for progress in seen if "turned" in progress.metrics]
-    assert looks[-2]["agreement"] < 0.999
+    assert looks[-2]["agreement"] < 0.991
     assert result.summary["agreement_kept"]
     assert result.summary["after"]["turned"] > 0.2
 
