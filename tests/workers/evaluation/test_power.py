@@ -76,7 +76,8 @@ def test_single_samples_stand_out_before_and_not_after(of_oracle: AuditReport) -
     found = of_oracle.per_sample
     assert found is not None
     assert found.before.discoveries >= 30
-    assert found.before.beyond_p < 1e-3
+    # The audit's own level: four or five of them are, by the kind of processor.
+    assert found.before.beyond_p < 0.01
     assert found.before.worst == sorted(found.before.worst, reverse=True)
     assert found.after.discoveries == 0
     assert found.after.beyond_low <= 0.01

@@ -33,39 +33,22 @@ def test_every_method_keeps_the_promises() -> None:
     assert sorted(METHODS) == names()
 
 
-def test_a_run_gives_the_same_bytes_when_the_label_column_is_absent(
+def test_a_run_reads_no_label_and_can_be_repeated(
     unlearning: UnlearnPlan, digits: dict[str, Any], quick: Settings, tmp_path: Path
 ) -> None:
-    """Promise: labels are never read by unlearning or by the gate."""
-    bare = tmp_path / "bare"
-    for part in ("train", "holdout"):
-        (bare / part).mkdir(parents=True)
-        source = Path(urlsplit(digits["model"]).path).parent / part
-        for file in source.glob("*.parquet"):
-            table = pq.read_table(file)
-            assert "label" in table.column_names
-            pq.write_table(table.drop_columns(["label"]), bare / part / file.name)
-    without = {part: f"{(bare / part).as_uri()}/*.parquet" for part in ("train", "holdout")}
-
-    labelled = run(unlearning, quick, tmp_path / "work")
-    data = data_plan(digits | without)
-    unlabelled = run(unlearning.model_copy(update={"data": data}), quick, tmp_path / "work")
-
-    assert isinstance(labelled, Unlearned)
-    assert isinstance(unlabelled, Unlearned)
-    # The digest covers the weights, the audit and the gate's verdict.
-    assert labelled.written.digest == unlabelled.written.digest
-
-
-def test_a_version_is_reproducible_from_its_unlearning_json(
-    unlearning: UnlearnPlan, quick: Settings, tmp_path: Path
-) -> None:
-    """Promise: the same device kind gives the same weights again; another seed does not."""
+    """Promises: labels are read by nothing, and `unlearning.json` is enough to do it again."""
     first = run(unlearning, quick, tmp_path / "work")
     assert isinstance(first, Unlearned)
     told = json.loads((unlearning.staging / "unlearning.json").read_text(encoding="utf-8"))
     assert told["device"]["threads"] == 1
     assert first.commitment == told["forgotten"]["commitment"]
+
+    data = data_plan(digits | without_labels(digits, tmp_path / "bare"))
+    unlabelled = run(unlearning.model_copy(update={"data": data}), quick, tmp_path / "work")
+
+    # The digest covers the weights, the audit and the gate's verdict.
+    assert isinstance(unlabelled, Unlearned)
+    assert first.written.digest == unlabelled.written.digest
     again = unlearning.model_copy(
         update={
             "method": told["method"]["name"],
@@ -79,10 +62,23 @@ def test_a_version_is_reproducible_from_its_unlearning_json(
     second = run(again, quick, tmp_path / "work")
     other = run(again.model_copy(update={"seed": told["seed"] + 1}), quick, tmp_path / "work")
 
+    # The same kind of device gives the same weights; another seed does not.
     assert isinstance(second, Unlearned)
     assert isinstance(other, Unlearned)
     assert weights_of(first) == weights_of(second)
     assert weights_of(first) != weights_of(other)
+
+
+def without_labels(digits: dict[str, Any], bare: Path) -> dict[str, str]:
+    """The same files without the label column."""
+    for part in ("train", "holdout"):
+        (bare / part).mkdir(parents=True)
+        source = Path(urlsplit(digits["model"]).path).parent / part
+        for file in source.glob("*.parquet"):
+            table = pq.read_table(file)
+            assert "label" in table.column_names
+            pq.write_table(table.drop_columns(["label"]), bare / part / file.name)
+    return {part: f"{(bare / part).as_uri()}/*.parquet" for part in ("train", "holdout")}
 
 
 def weights_of(outcome: Unlearned) -> str:
