@@ -9,12 +9,12 @@ from fastapi import Depends, FastAPI
 
 from service.api import health, problems
 from service.api.admission import CONNECTIONS, EXPORTS, PATIENCE_SECONDS, PROBES, Admission
-from service.api.auth import authenticate
+from service.api.auth import bearer
 from service.api.bodies import BodyReader
 from service.api.callers import KnownCallers
 from service.api.head import HeadAsGet
 from service.api.places import Places
-from service.api.uploads import UPLOADS, Uploads, authenticate_alone
+from service.api.uploads import UPLOADS, Uploads
 from service.core.db import Database
 from service.core.errors import ConfigurationError
 from service.core.logging import configure_logging
@@ -83,11 +83,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     problems.install(app)
     app.include_router(health.router)
-    recognised = Depends(authenticate)
     for router in (uploads, datasets, registry, deletion_requests, jobs):
         app.include_router(
             router,
-            dependencies=[Depends(authenticate_alone) if router is uploads else recognised],
+            dependencies=[Depends(bearer)],
             responses=problems.problems(problems.UnauthorizedError),
         )
     return app

@@ -1,34 +1,37 @@
-"""Callers: `Authorization: Bearer KEY`."""
+"""Who calls: `Authorization: Bearer KEY`."""
 
-from typing import Annotated
+from fastapi.security import HTTPBearer
+from sqlalchemy.orm import Session
 
-from fastapi import Depends
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-
-from service.api.callers import NO_KEY, UNKNOWN_KEY
-from service.api.deps import SessionDep
 from service.api.problems import UnauthorizedError
 from service.core import keys
-from service.core.tables import APIKey
+from service.core.keys import Caller
 
+SCHEME = "bearer "
+# Only for what OpenAPI says of a route: whatever asks for a key calls `authenticate`.
 bearer = HTTPBearer(auto_error=False, description="A key made by `unlearnd keys create`.")
 
 
-def authenticate(
-    session: SessionDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
-) -> APIKey:
-    """The caller's key.
+def key_in(authorization: str | None) -> str:
+    """The key that the header `Authorization` holds.
 
     Raises:
-        UnauthorizedError: no key, or one that is not known or was revoked.
+        UnauthorizedError: there is none.
     """
-    if credentials is None:
-        raise UnauthorizedError(NO_KEY)
-    key = keys.recognise(session, credentials.credentials)
-    if key is None:
-        raise UnauthorizedError(UNKNOWN_KEY)
+    given = authorization or ""
+    key = given[len(SCHEME) :].strip() if given.lower().startswith(SCHEME) else ""
+    if not key:
+        raise UnauthorizedError("Send `Authorization: Bearer KEY`.")
     return key
 
 
-CallerDep = Annotated[APIKey, Depends(authenticate)]
+def authenticate(session: Session, authorization: str | None) -> Caller:
+    """Whose key the header `Authorization` holds, as the database has it at this moment.
+
+    Raises:
+        UnauthorizedError: there is no key, or one that is not known or was revoked.
+    """
+    caller = keys.recognise(session, key_in(authorization))
+    if caller is None:
+        raise UnauthorizedError("This key is not known here, or was revoked.")
+    return caller

@@ -6,17 +6,12 @@ from typing import Protocol
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
-from sqlalchemy.orm import Session
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from service.api.problems import UnauthorizedError
-from service.core import keys
+from service.api.auth import authenticate, key_in
 from service.core.db import Database
 
-SCHEME = "bearer "
-NO_KEY = "Send `Authorization: Bearer KEY`."
-UNKNOWN_KEY = "This key is not known here, or was revoked."
 # Look-ups at a time; the pool has that many connections left beside those that are counted.
 LOOKUPS = 4
 # A key that was recognised is believed for this long, so that a stream of large bodies costs no
@@ -46,21 +41,17 @@ class KnownCallers:
         Raises:
             UnauthorizedError: there is no key, or nobody has it.
         """
-        given = Headers(scope=scope).get("authorization", "")
-        if not given.lower().startswith(SCHEME):
-            raise UnauthorizedError(NO_KEY)
-        text = given[len(SCHEME) :].strip()
-        digest = hashlib.sha256(text.encode()).digest()
+        given = Headers(scope=scope).get("authorization")
+        digest = hashlib.sha256(key_in(given).encode()).digest()
         if self._until.get(digest, 0.0) > time.monotonic():
             return
         # Made here, because a limiter belongs to the event loop that first uses it.
         self._limiter = self._limiter or CapacityLimiter(LOOKUPS)
-        if not await run_sync(self._is_known, text, limiter=self._limiter):
-            raise UnauthorizedError(UNKNOWN_KEY)
+        await run_sync(self._look, given, limiter=self._limiter)
         if len(self._until) >= MOST_BELIEVED:
             self._until.clear()
         self._until[digest] = time.monotonic() + self._believed
 
-    def _is_known(self, text: str) -> bool:
-        with Session(self._database.engine) as session:
-            return keys.recognise(session, text) is not None
+    def _look(self, authorization: str | None) -> None:
+        with self._database.session() as session:
+            authenticate(session, authorization)

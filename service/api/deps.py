@@ -1,11 +1,9 @@
 """What routes ask for by type."""
 
-from collections.abc import Iterator
 from typing import Annotated, cast
 
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
-from sqlalchemy.orm import Session
 
 from service.core.db import Database
 from service.core.settings import Settings
@@ -33,16 +31,8 @@ async def get_export_threads(request: Request) -> CapacityLimiter:
     return cast("CapacityLimiter", request.app.state.export_threads)
 
 
-def get_session(database: Annotated[Database, Depends(get_database)]) -> Iterator[Session]:
-    with database.unit_of_work() as session:
-        yield session
-
-
 ExportThreadsDep = Annotated[CapacityLimiter, Depends(get_export_threads)]
 DatabaseDep = Annotated[Database, Depends(get_database)]
 BulkDatabaseDep = Annotated[Database, Depends(get_bulk_database)]
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 StoreDep = Annotated[LocalStore, Depends(get_store)]
-# With the scope "function" the commit comes before the answer: a 2xx that could still fail to
-# commit would be a lie.
-SessionDep = Annotated[Session, Depends(get_session, scope="function")]

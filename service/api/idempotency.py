@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from service.api.problems import InFlightError
 from service.core.errors import InvalidError
-from service.core.tables import APIKey, IdempotencyKey
+from service.core.keys import Caller
+from service.core.tables import IdempotencyKey
 
 BODY = "body"
 
@@ -40,7 +41,7 @@ class KeyInUseError(InFlightError):
 class Once:
     """One use of a key. `answer` is what was answered the first time, if there was one."""
 
-    def __init__(self, session: Session, caller: APIKey, key: str | None, body: BaseModel) -> None:
+    def __init__(self, session: Session, caller: Caller, key: str | None, body: BaseModel) -> None:
         """Take the key, until the end of the transaction or, once there is an answer, for good.
 
         Raises:
@@ -77,7 +78,7 @@ class Once:
             self._row.answer = {BODY: answer}
 
 
-def lock_of(caller: APIKey, key: str) -> int:
+def lock_of(caller: Caller, key: str) -> int:
     """The number of a key's advisory lock. Two keys that share one would only meet with a 409."""
     digest = hashlib.sha256(caller.id.bytes + key.encode()).digest()
     return int.from_bytes(digest[:8], signed=True)

@@ -7,15 +7,14 @@ from typing import Annotated, TypeVar, cast
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
-from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials
+from fastapi import Depends, Header, Request
 from starlette.types import Receive
 
-from service.api.auth import authenticate, bearer
+from service.api.auth import authenticate
 from service.api.bodies import BodyReader
 from service.api.deps import DatabaseDep
 from service.api.places import Places
-from service.core.tables import APIKey
+from service.core.keys import Caller
 
 # Each may take as much disk as the limit allows, and then one connection and PostgreSQL's time.
 UPLOADS = 4
@@ -72,19 +71,19 @@ UploadsDep = Annotated[Uploads, Depends(get_uploads)]
 async def authenticate_alone(
     uploads: UploadsDep,
     database: DatabaseDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
-) -> APIKey:
+    authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> Caller:
     """The caller's key, from a transaction that is over before the body is read.
 
     Raises:
         UnauthorizedError: as `authenticate` does.
     """
 
-    def look() -> APIKey:
+    def look() -> Caller:
         with database.unit_of_work() as session:
-            return authenticate(session, credentials)
+            return authenticate(session, authorization)
 
     return await uploads.in_turn(look)
 
 
-SenderDep = Annotated[APIKey, Depends(authenticate_alone)]
+SenderDep = Annotated[Caller, Depends(authenticate_alone)]

@@ -61,10 +61,14 @@ class Database:
         if patience is not None:
             wait_no_longer(self.engine, patience)
 
+    def session(self) -> Session:
+        """A session that takes a connection when it is first used, and commits when it is told."""
+        return Session(self.engine, expire_on_commit=False)
+
     @contextmanager
     def unit_of_work(self) -> Iterator[Session]:
         """One transaction: committed when the block ends, rolled back when it raises."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with self.session() as session, session.begin():
             yield session
 
     def dispose(self) -> None:

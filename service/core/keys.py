@@ -6,8 +6,10 @@ import secrets
 import string
 import zlib
 from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from service.core.tables import APIKey
@@ -42,14 +44,23 @@ def create(name: str) -> NewKey:
     return NewKey(f"{body}_{checksum(body)}", row)
 
 
-def recognise(session: Session, text: str) -> APIKey | None:
-    """The live key that this text is, or None."""
-    body, _, check = text.rpartition("_")
+class Caller(NamedTuple):
+    """Whose key it is."""
+
+    id: UUID
+    name: str
+
+
+LIVE = text("SELECT id, name, secret_hash FROM api_keys WHERE prefix = :p AND revoked_at IS NULL")
+
+
+def recognise(session: Session, given: str) -> Caller | None:
+    """Whose live key this text is, or None."""
+    body, _, check = given.rpartition("_")
     parts = body.split("_")
     if len(parts) != 4 or not hmac.compare_digest(check.encode(), checksum(body).encode()):
         return None
-    query = select(APIKey).where(APIKey.prefix == parts[2], APIKey.revoked_at.is_(None))
-    key = session.scalar(query)
-    if key is None or not hmac.compare_digest(key.secret_hash, hash_secret(parts[3])):
+    found = session.connection().execute(LIVE, {"p": parts[2]}).one_or_none()
+    if found is None or not hmac.compare_digest(found.secret_hash, hash_secret(parts[3])):
         return None
-    return key
+    return Caller(found.id, found.name)

@@ -8,18 +8,19 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from service.api.deps import DatabaseDep, ExportThreadsDep, SessionDep
+from service.api.deps import DatabaseDep, ExportThreadsDep
 from service.api.pagination import CursorQuery, LimitQuery, Page, decode_number, encode
 from service.api.problems import problems
 from service.api.schemas import PathName
 from service.api.tagged import tagged
+from service.api.transactions import SessionDep, TransactionRoute
 from service.core import clock
 from service.core.tables import Dataset
 from service.datasets import queries, service
 from service.datasets.schemas import DatasetCreate, DatasetRead
 from service.datasets.service import DatasetExistsError, DatasetNotFoundError, DatasetNotReadyError
 
-router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+router = APIRouter(route_class=TransactionRoute, prefix="/v1/datasets", tags=["datasets"])
 NDJSON = "application/x-ndjson"
 EXPORT_PAGE = 2000
 

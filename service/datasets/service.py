@@ -62,15 +62,24 @@ def register(session: Session, order: DatasetCreate) -> Dataset:
 def find(session: Session, name: str) -> Dataset:
     dataset = queries.by_name(session, name)
     if dataset is None:
-        raise DatasetNotFoundError(f"There is no dataset {name}: see GET /v1/datasets.")
+        raise unknown(name)
     return dataset
 
 
 def find_ready(session: Session, name: str) -> Dataset:
     """A dataset whose samples can be looked up."""
     dataset = find(session, name)
-    if dataset.state == DatasetState.INDEXING:
-        raise DatasetNotReadyError(f"{name} is still being indexed: try again later.")
-    if dataset.state == DatasetState.INVALID:
-        raise DatasetNotReadyError(f"{name} is invalid: {dataset.reason}")
+    refuse_unready(name, dataset.state, dataset.reason)
     return dataset
+
+
+def unknown(name: str) -> DatasetNotFoundError:
+    return DatasetNotFoundError(f"There is no dataset {name}: see GET /v1/datasets.")
+
+
+def refuse_unready(name: str, state: DatasetState, reason: str | None) -> None:
+    """Raise DatasetNotReadyError unless its samples can be looked up."""
+    if state == DatasetState.INDEXING:
+        raise DatasetNotReadyError(f"{name} is still being indexed: try again later.")
+    if state == DatasetState.INVALID:
+        raise DatasetNotReadyError(f"{name} is invalid: {reason}")

@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
 from service.api.idempotency import Once
+from service.api.links import url_of
 from service.api.tagged import JSON
 from service.core.tables import DeletionRequest
 from service.deletion_requests.views import show_accepted
@@ -15,16 +16,20 @@ POLL_AGAIN_SECONDS = "2"
 
 
 def answer_once(
-    request: Request, session: Session, once: Once, accept: Callable[[], DeletionRequest]
+    request: Request,
+    session: Session,
+    once: Once,
+    dataset: str,
+    accept: Callable[[], DeletionRequest],
 ) -> Response:
     """202 with what `accept` stored, or with what was answered to this key the first time."""
     headers = {"Retry-After": POLL_AGAIN_SECONDS}
     if once.answer is None:
-        body = show_accepted(request, session, accept()).model_dump_json()
+        body = show_accepted(request, session, dataset, accept()).model_dump_json()
         once.keep(body)
     else:
         body = once.answer
         headers["Idempotency-Replayed"] = "true"
     request_id = json.loads(body)["id"]
-    headers["Location"] = str(request.url_for("read_deletion_request", request_id=request_id))
+    headers["Location"] = url_of(request, "read_deletion_request", request_id=request_id)
     return Response(body, 202, media_type=JSON, headers=headers)

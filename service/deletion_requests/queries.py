@@ -1,6 +1,7 @@
 """What is read about deletion requests."""
 
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -13,6 +14,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    text,
     true,
     tuple_,
 )
@@ -22,6 +24,7 @@ from sqlalchemy.orm import Session, joinedload
 from service.core.policy import Policy
 from service.core.tables import (
     Dataset,
+    DatasetState,
     DeletionRequest,
     DeletionRequestSample,
     Disposition,
@@ -142,12 +145,46 @@ def answering_versions(session: Session, request: DeletionRequest) -> list[Model
     return list(session.scalars(query))
 
 
-def policies(session: Session, dataset: Dataset) -> list[Policy]:
-    """Those of the models that are trained on a dataset."""
-    query = select(Model.policy).where(
-        Model.dataset_id == dataset.id, Model.state != ModelState.INVALID
+class Target(NamedTuple):
+    """What a request is accepted against: a dataset, and the models that are trained on it.
+
+    `now` is when the transaction began, which `accepted_at` will be.
+    """
+
+    dataset_id: int
+    state: DatasetState
+    reason: str | None
+    rows: int | None
+    policies: list[Policy]
+    now: datetime
+
+
+TARGET = text(
+    """
+    SELECT id, state, reason, rows,
+           ARRAY(SELECT policy FROM models WHERE dataset_id = datasets.id AND state <> 'invalid'),
+           now()
+    FROM datasets WHERE name = :name
+    """
+)
+
+
+def target(session: Session, dataset: str) -> Target | None:
+    """All that is looked at before a request is accepted, in one statement."""
+    found = session.connection().execute(TARGET, {"name": dataset}).one_or_none()
+    if found is None:
+        return None
+    dataset_id, state, reason, rows, policies, now = found
+    valid = [Policy.model_validate(policy) for policy in policies]
+    return Target(dataset_id, DatasetState(state), reason, rows, valid, now)
+
+
+def models(session: Session, dataset_id: int) -> int:
+    """How many models are trained on a dataset."""
+    query = select(func.count()).where(
+        Model.dataset_id == dataset_id, Model.state != ModelState.INVALID
     )
-    return [Policy.model_validate(policy) for policy in session.scalars(query)]
+    return session.scalars(query).one()
 
 
 def models_behind(session: Session, request: DeletionRequest) -> list[str]:

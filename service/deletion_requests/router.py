@@ -1,11 +1,11 @@
 """`/v1/deletion-requests`."""
 
+from functools import partial
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.auth import CallerDep
-from service.api.deps import SessionDep, SettingsDep
+from service.api.deps import SettingsDep
 from service.api.idempotency import KeyHeader, KeyInUseError, KeyReusedError, Once
 from service.api.pagination import (
     CursorQuery,
@@ -18,6 +18,7 @@ from service.api.pagination import (
 from service.api.problems import problems
 from service.api.schemas import ShortText
 from service.api.tagged import tagged
+from service.api.transactions import SessionDep, TransactionRoute, caller_of
 from service.core.errors import IllegalMoveError
 from service.core.tables import Disposition, RequestState
 from service.datasets.service import DatasetNotFoundError, DatasetNotReadyError
@@ -36,7 +37,9 @@ from service.deletion_requests.service import (
 )
 from service.deletion_requests.views import show_request, show_sample, stored_as
 
-router = APIRouter(prefix="/v1/deletion-requests", tags=["deletion requests"])
+router = APIRouter(
+    route_class=TransactionRoute, prefix="/v1/deletion-requests", tags=["deletion requests"]
+)
 
 
 @router.post(
@@ -56,7 +59,6 @@ def create_deletion_request(
     order: DeletionRequestCreate,
     session: SessionDep,
     settings: SettingsDep,
-    caller: CallerDep,
     request: Request,
     idempotency_key: KeyHeader = None,
 ) -> Response:
@@ -65,8 +67,9 @@ def create_deletion_request(
     IDs that are unknown, repeated or already deleted are counted as such, and never an error for
     the rest. A request that touches no known sample completes at once.
     """
-    once = Once(session, caller, idempotency_key, order)
-    return answer_once(request, session, once, lambda: service.accept(session, settings, order))
+    once = Once(session, caller_of(session), idempotency_key, order)
+    accept = partial(service.accept, session, settings, order)
+    return answer_once(request, session, once, order.dataset, accept)
 
 
 @router.get("")

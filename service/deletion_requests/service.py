@@ -8,14 +8,11 @@ from sqlalchemy.orm import Session
 from service.core import clock, completion, deadlines, events
 from service.core.errors import IllegalMoveError, InvalidError, NotFoundError
 from service.core.settings import Settings
-from service.core.tables import (
-    Dataset,
-    DeletionRequest,
-    Disposition,
-    RequestState,
-)
+from service.core.tables import DeletionRequest, Disposition, RequestState
 from service.datasets import service as datasets
-from service.deletion_requests import lookup, queries
+from service.deletion_requests import queries
+from service.deletion_requests.given import Given
+from service.deletion_requests.listed import Listed
 from service.deletion_requests.schemas import DeletionRequestCreate, UploadCreate
 
 CLOCK_SKEW = timedelta(minutes=5)
@@ -40,14 +37,14 @@ class ReceivedInFutureError(InvalidError):
 
 def accept(session: Session, settings: Settings, order: DeletionRequestCreate) -> DeletionRequest:
     """Accept a request that came with its IDs in one body: see `accept_given`."""
-    return accept_given(session, settings, order, lookup.Listed(order.sample_ids))
+    return accept_given(session, settings, order, Listed(order.sample_ids))
 
 
 def accept_given(
     session: Session,
     settings: Settings,
     order: DeletionRequestCreate | UploadCreate,
-    given: lookup.Given,
+    given: Given,
 ) -> DeletionRequest:
     """Store a request and set its tombstones, in the caller's transaction.
 
@@ -60,58 +57,84 @@ def accept_given(
         TooLargeShareError: more than `max_fraction` of the dataset.
         ReceivedInFutureError: `received_at` has not been yet.
     """
-    dataset = datasets.find_ready(session, order.dataset)
-    request_id = uuid4()
-    counts, now = given.resolve(session, request_id, dataset.id)
-    received_at = (order.received_at or now).astimezone(UTC)
-    if received_at > now + CLOCK_SKEW:
-        raise ReceivedInFutureError(f"received_at may not be later than now, {now.isoformat()}.")
+    target = queries.target(session, order.dataset)
+    if target is None:
+        raise datasets.unknown(order.dataset)
+    datasets.refuse_unready(order.dataset, target.state, target.reason)
+    request = new_request(order, target, given.total)
+    limit = min([settings.max_fraction, *(policy.max_fraction for policy in target.policies)])
 
-    request = DeletionRequest(
-        id=request_id,
-        dataset=dataset,
-        dataset_id=dataset.id,
-        regulation=order.regulation,
-        client_reference=order.client_reference,
-        received_at=received_at,
-        due_at=deadlines.due_at(order.regulation, received_at),
-        total=given.total,
-    )
+    # Without a model it may be complete already, which takes a second look.
+    if target.policies and given.accept_at_once(session, request):
+        refuse_too_large_a_share(order.dataset, request.staged, target.rows, limit)
+        return request
+
+    counts = given.resolve(session, request.id, target.dataset_id)
     request.staged = counts.get(Disposition.STAGED, 0)
     request.not_found = counts.get(Disposition.NOT_FOUND, 0)
     request.duplicate = counts.get(Disposition.DUPLICATE, 0)
-    policies = queries.policies(session, dataset)
-    limit = min([settings.max_fraction, *(policy.max_fraction for policy in policies)])
-    refuse_too_large_a_share(dataset, request.staged, limit)
-
+    refuse_too_large_a_share(order.dataset, request.staged, target.rows, limit)
     session.add(request)
     session.flush()
     events.record(
         session,
         "request.accepted",
-        dataset_id=dataset.id,
+        dataset_id=target.dataset_id,
         request_id=request.id,
         total=request.total,
     )
     clock.stamp(session, request, found=given.found)
-    if request.staged and policies:
+    if request.staged and target.policies:
         return request
-    # There is no model to wait for, or nothing new: it may be complete already.
     if not request.staged:
         request.detail = NOTHING_NEW if request.already_deleted else NOTHING_KNOWN
-    completion.settle(session, dataset.id)
+    completion.settle(session, target.dataset_id)
     session.flush()
     return request
 
 
-def refuse_too_large_a_share(dataset: Dataset, staged: int, limit: float) -> None:
-    rows = dataset.rows or 0
-    if staged > limit * rows:
+def new_request(
+    order: DeletionRequestCreate | UploadCreate, target: queries.Target, total: int
+) -> DeletionRequest:
+    """The row as it is before any of its IDs was looked up.
+
+    Raises:
+        ReceivedInFutureError: `received_at` has not been yet.
+    """
+    received_at = (order.received_at or target.now).astimezone(UTC)
+    if received_at > target.now + CLOCK_SKEW:
+        raise ReceivedInFutureError(
+            f"received_at may not be later than now, {target.now.isoformat()}."
+        )
+    return DeletionRequest(
+        id=uuid4(),
+        dataset_id=target.dataset_id,
+        tv=0,
+        state=RequestState.STAGED,
+        detail=None,
+        regulation=order.regulation,
+        client_reference=order.client_reference,
+        received_at=received_at,
+        accepted_at=target.now,
+        due_at=deadlines.due_at(order.regulation, received_at),
+        completed_at=None,
+        total=total,
+        staged=0,
+        not_found=0,
+        already_deleted=0,
+        duplicate=0,
+        unlearned=False,
+    )
+
+
+def refuse_too_large_a_share(dataset: str, staged: int, rows: int | None, limit: float) -> None:
+    known = rows or 0
+    if staged > limit * known:
         raise TooLargeShareError(
-            f"{staged} of the {rows} samples of {dataset.name} is more than max_fraction, {limit}. "
+            f"{staged} of the {known} samples of {dataset} is more than max_fraction, {limit}. "
             "Ask for fewer, have the operator raise it, or retrain the model without them.",
             samples=staged,
-            rows=rows,
+            rows=known,
             max_fraction=limit,
         )
 

@@ -24,10 +24,10 @@ from service.datasets import service as datasets
 from service.datasets.service import DatasetNotFoundError, DatasetNotReadyError
 from service.deletion_requests import service
 from service.deletion_requests.answers import answer_once
-from service.deletion_requests.lookup import Spooled
 from service.deletion_requests.schemas import DeletionRequestRead, Upload, UploadCreate
 from service.deletion_requests.service import ReceivedInFutureError, TooLargeShareError
 from service.deletion_requests.spool import BLOCK_BYTES, InvalidUploadError, Spool
+from service.deletion_requests.spooled import Spooled
 
 router = APIRouter(prefix="/v1/deletion-requests/uploads", tags=["deletion requests"])
 PLAIN = "text/plain"
@@ -83,7 +83,7 @@ async def upload_deletion_request(
                     with bulk.unit_of_work() as session:
                         once = Once(session, caller, idempotency_key, upload)
                         into = partial(service.accept_given, session, settings, order, given)
-                        return answer_once(request, session, once, into)
+                        return answer_once(request, session, once, order.dataset, into)
 
                 return await uploads.in_turn(accept, request.receive)
     except CallerGoneError:

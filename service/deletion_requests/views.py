@@ -2,10 +2,12 @@
 
 import math
 from datetime import UTC, datetime
+from functools import partial
 
 from fastapi import Request
 from sqlalchemy.orm import Session
 
+from service.api.links import path_of
 from service.core.tables import (
     DeletionRequest,
     DeletionRequestSample,
@@ -74,37 +76,38 @@ def progress_of(
 def show_request(http: Request, session: Session, request: DeletionRequest) -> DeletionRequestRead:
     jobs = queries.jobs(session, request) if request.tv else []
     versions = queries.answering_versions(session, request) if request.tv else []
-    models = len(queries.policies(session, request.dataset))
-    shown = compose(http, request, jobs, versions, models)
+    models = queries.models(session, request.dataset_id)
+    shown = compose(http, request, request.dataset.name, jobs, versions, models)
     shown.detail = detail_of(session, request, jobs, versions)
     return shown
 
 
-def show_accepted(http: Request, session: Session, request: DeletionRequest) -> DeletionRequestRead:
+def show_accepted(
+    http: Request, session: Session, dataset: str, request: DeletionRequest
+) -> DeletionRequestRead:
     """A request that was stored in this transaction: if it waits, it has no job and no version.
 
     Nothing is looked up for it then, because the dataset's clock is locked.
     """
     if request.state == RequestState.STAGED and request.staged:
-        return compose(http, request, [], [], models=1)
+        return compose(http, request, dataset, [], [], models=1)
     return show_request(http, session, request)
 
 
 def compose(
     http: Request,
     request: DeletionRequest,
+    dataset: str,
     jobs: list[tuple[Job, int | None]],
     versions: list[ModelVersion],
     models: int,
 ) -> DeletionRequestRead:
-    def path(route: str, **parts: object) -> str:
-        return http.url_for(route, **parts).path
-
+    path = partial(path_of, http)
     left = (request.due_at - datetime.now(UTC)).total_seconds() if request.due_at else None
     settled = request.state in queries.SETTLED
     return DeletionRequestRead(
         id=request.id,
-        dataset=request.dataset.name,
+        dataset=dataset,
         status=request.state,
         detail=request.detail,
         tv=request.tv,
@@ -147,6 +150,6 @@ def compose(
             self=path("read_deletion_request", request_id=request.id),
             samples=path("list_samples", request_id=request.id),
             events=path("list_events", request_id=request.id),
-            dataset=path("read_dataset", name=request.dataset.name),
+            dataset=path("read_dataset", name=dataset),
         ),
     )

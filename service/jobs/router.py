@@ -5,18 +5,18 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.deps import SessionDep
 from service.api.pagination import CursorQuery, LimitQuery, Page, decode_time_and_id, encode
 from service.api.problems import problems
 from service.api.schemas import ShortText
 from service.api.tagged import etag_of, tagged
+from service.api.transactions import SessionDep, TransactionRoute
 from service.core.errors import IllegalMoveError
 from service.core.tables import Job, JobState
 from service.jobs import queries, service
 from service.jobs.schemas import JobRead
 from service.jobs.service import JobNotFoundError
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = APIRouter(route_class=TransactionRoute, prefix="/v1/jobs", tags=["jobs"])
 # Before this much is done, a straight line says nothing.
 LEAST_PROGRESS_FOR_ETA = 0.05
 POLL_AGAIN_SECONDS = "2"

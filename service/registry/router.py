@@ -7,11 +7,12 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
 
-from service.api.deps import SessionDep, SettingsDep, StoreDep
+from service.api.deps import SettingsDep, StoreDep
 from service.api.pagination import CursorQuery, LimitQuery, Page, decode_number, encode
 from service.api.problems import GoneError, NotReadyError, problems
 from service.api.schemas import PathName
 from service.api.tagged import has_already, tagged
+from service.api.transactions import SessionDep, TransactionRoute
 from service.core.errors import IllegalMoveError
 from service.core.tables import ModelVersion, VersionState
 from service.datasets.service import DatasetNotFoundError, DatasetNotReadyError
@@ -29,7 +30,7 @@ from service.registry.service import (
 )
 from service.registry.views import sha256_of, show_alias, show_model, show_version
 
-router = APIRouter(prefix="/v1/models", tags=["models"])
+router = APIRouter(route_class=TransactionRoute, prefix="/v1/models", tags=["models"])
 
 
 class StorageAwayError(NotReadyError):

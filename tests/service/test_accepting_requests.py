@@ -117,6 +117,19 @@ def test_a_request_for_deleted_samples_waits_for_whoever_holds_them(client: Test
     assert second["counts"]["already_deleted"] == 1
 
 
+@pytest.mark.usefixtures("cnn")
+def test_a_request_that_meets_another_is_stored_once(client: TestClient, session: Session) -> None:
+    """What was done in one statement is undone before the request is stored with more care."""
+    accepted(client, ["s-1"])
+
+    second = accepted(client, ["s-1", "s-2", "s-2"])
+
+    assert stored(session) == (2, 4, 2)
+    assert second["tv"] == 2
+    kinds = [item["kind"] for item in fetched(client, second["links"]["events"])["items"]]
+    assert kinds == ["request.accepted"]
+
+
 @pytest.mark.usefixtures("digits")
 def test_a_dataset_without_models_has_nothing_to_unlearn(client: TestClient) -> None:
     request = accepted(client, ["s-1"])

@@ -2,13 +2,13 @@
 
 import psycopg
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import InterfaceError
 from sqlalchemy.orm import Session
 
-from service.api.deps import SessionDep
+from service.api.transactions import SessionDep, TransactionRoute
 from service.core.tables import DeletionRequest
 from tests.service.calls import post_request, refused
 
@@ -21,12 +21,13 @@ def failing(client: TestClient) -> TestClient:
     """The API, with a route whose statement fails with a SQLSTATE, and one whose driver fails."""
     app = client.app
     assert isinstance(app, FastAPI)
+    router = APIRouter(route_class=TransactionRoute)
 
-    @app.get("/fail/{sqlstate}")
+    @router.get("/fail/{sqlstate}")
     def fail(sqlstate: str, session: SessionDep) -> None:
         session.execute(text(RAISE.format(sqlstate)))
 
-    @app.get("/lose")
+    @router.get("/lose")
     def lose(session: SessionDep) -> None:
         cursor = session.connection().connection.cursor()
         cursor.close()
@@ -35,6 +36,7 @@ def failing(client: TestClient) -> TestClient:
         except psycopg.InterfaceError as error:
             raise InterfaceError("SELECT 1", None, error) from error
 
+    app.include_router(router)
     return TestClient(app, headers=dict(client.headers), raise_server_exceptions=False)
 
 

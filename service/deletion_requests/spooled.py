@@ -1,8 +1,7 @@
-"""Looking up the samples that a request names: each ID gets its place and its first disposition."""
+"""IDs that came as an upload, and are looked up by the million."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -10,31 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from service.core import clock
-from service.core.tables import Disposition
-
-Counts: TypeAlias = dict[Disposition, int]
-
-# Every ID gets its row and its first disposition, and they are counted, in one statement.
-RESOLVE_LISTED = text(
-    """
-    WITH stored AS (
-        INSERT INTO deletion_request_samples (request_id, position, sample_id, disposition)
-        SELECT :request_id, given.position, given.sample_id,
-               CASE WHEN given.occurrence > 1 THEN 'duplicate'
-                    WHEN s.sample_id IS NULL THEN 'not_found'
-                    ELSE 'staged' END
-        FROM (
-            SELECT id COLLATE "C" AS sample_id, position - 1 AS position,
-                   row_number() OVER (PARTITION BY id ORDER BY position) AS occurrence
-            FROM unnest(CAST(:sample_ids AS text[])) WITH ORDINALITY AS list (id, position)
-        ) AS given
-        LEFT JOIN samples AS s ON s.dataset_id = :dataset_id AND s.sample_id = given.sample_id
-        RETURNING disposition
-    )
-    SELECT disposition, count(*), now() FROM stored GROUP BY disposition
-    """
-)
+from service.core.tables import DeletionRequest
+from service.deletion_requests.given import Counts, counted
 
 # Sorting and joining a million IDs in memory takes half the time that it takes on disk.
 ROOM = text("SET LOCAL work_mem = '64MB'")
@@ -65,52 +41,13 @@ RESOLVED = text(
     LEFT JOIN samples AS s ON s.dataset_id = :dataset_id AND s.sample_id = given.id
     """
 )
-COUNT = text("SELECT disposition, count(*), now() FROM resolved GROUP BY disposition")
+COUNT = text("SELECT disposition, count(*) FROM resolved GROUP BY disposition")
 STORE = text(
     """
     INSERT INTO deletion_request_samples (request_id, position, sample_id, disposition)
     SELECT :request_id, position, sample_id, disposition FROM resolved ORDER BY position
     """
 )
-
-
-class Given(Protocol):
-    """The sample IDs of a request, wherever they are kept."""
-
-    @property
-    def total(self) -> int: ...
-
-    @property
-    def found(self) -> str:
-        """A query of the samples that are to be stamped, and their rows."""
-
-    def resolve(
-        self, session: Session, request_id: UUID, dataset_id: int
-    ) -> tuple[Counts, datetime]:
-        """Store each ID with what it names, and count them by disposition.
-
-        The time is that of the transaction, which `accepted_at` will be.
-        """
-
-
-class Listed:
-    """IDs that came in the body of a request."""
-
-    found = clock.FOUND
-
-    def __init__(self, sample_ids: list[str]) -> None:
-        self._sample_ids = sample_ids
-
-    @property
-    def total(self) -> int:
-        return len(self._sample_ids)
-
-    def resolve(
-        self, session: Session, request_id: UUID, dataset_id: int
-    ) -> tuple[Counts, datetime]:
-        keys = {"request_id": request_id, "dataset_id": dataset_id}
-        rows = session.execute(RESOLVE_LISTED, keys | {"sample_ids": self._sample_ids}).all()
-        return counted(rows)
 
 
 class Spooled:
@@ -122,9 +59,11 @@ class Spooled:
         self._blocks = blocks
         self.total = total
 
-    def resolve(
-        self, session: Session, request_id: UUID, dataset_id: int
-    ) -> tuple[Counts, datetime]:
+    def accept_at_once(self, _session: Session, _request: DeletionRequest) -> bool:
+        """A million rows are not written to be undone."""
+        return False
+
+    def resolve(self, session: Session, request_id: UUID, dataset_id: int) -> Counts:
         session.execute(ROOM)
         session.execute(SPOOLED)
         copy_in(session, self._blocks)
@@ -147,7 +86,3 @@ def copy_in(session: Session, blocks: Iterable[bytes]) -> None:
                 copy.write(block)
     except psycopg.Error as error:
         raise DBAPIError.instance(COPY, None, error, psycopg.Error, hide_parameters=True) from None
-
-
-def counted(rows: Sequence[Any]) -> tuple[Counts, datetime]:
-    return {Disposition(disposition): number for disposition, number, _ in rows}, rows[0][2]
