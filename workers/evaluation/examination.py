@@ -60,8 +60,8 @@ class Examiner:
         count, unseen = self._counts["forgotten"], self._counts["holdout"]
         self._shams = draw_shams(count, unseen, generator)
         self._resampled = (
-            torch.randint(count, (resamples, count), generator=generator),
-            torch.randint(unseen, (resamples, unseen), generator=generator),
+            torch.randint(count, (resamples, count), generator=generator, dtype=torch.int32),
+            torch.randint(unseen, (resamples, unseen), generator=generator, dtype=torch.int32),
         )
         self._generator = generator
 

@@ -15,7 +15,8 @@ from workers.evaluation.membership import Ranked
 from workers.evaluation.report import Band
 
 DRAWS = 400
-DRAWS_AT_ONCE = 50
+# Rows that are counted at once, of all draws together: a few tables of doubles, half a MiB each.
+ROWS_AT_ONCE = 2**16
 FALSE_ALARMS = 0.05
 
 # Of these only a high value speaks of memory: the value is the lowest there can be.
@@ -53,7 +54,8 @@ def figures(members: Seen, others: Seen, these: Tensor, those: Tensor) -> dict[s
 
 def in_parts(measure: Callable[[Tensor, Tensor], Tensor], these: Tensor, those: Tensor) -> Tensor:
     """A few draws at a time, for all of them at once would take much memory."""
-    parts = zip(these.split(DRAWS_AT_ONCE), those.split(DRAWS_AT_ONCE), strict=True)
+    at_once = max(1, ROWS_AT_ONCE // (these.shape[1] + those.shape[1]))
+    parts = zip(these.split(at_once), those.split(at_once), strict=True)
     return torch.cat([measure(mine, their) for mine, their in parts])
 
 

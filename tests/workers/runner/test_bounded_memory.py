@@ -20,8 +20,8 @@ from workers.data.specs import ArraySpec
 from workers.plan import FORGOTTEN, Architecture, UnlearnPlan
 
 ROOT = Path(__file__).parents[3]
-MIB_ALLOWED = 72
-ROWS = 241_664
+MIB_ALLOWED = 64
+ROWS = 215_040
 AT_ONCE = 16_384
 SPEC = ArraySpec("pixels", (1, 56, 56), 1 / 16)
 
@@ -76,7 +76,7 @@ def plan(tmp_path: Path) -> UnlearnPlan:
 def test_a_dataset_ten_times_as_large_as_memory(
     plan: UnlearnPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Load, embed, distil and audit 720 MiB of inputs with 72 MiB for all that is not imported."""
+    """Load, embed, distil and audit 640 MiB of inputs with 64 MiB for all that is not imported."""
     for name, value in {"THREADS": "1", "DEVICE": "cpu", "MODULE_FACTORIES": "tests."}.items():
         monkeypatch.setenv(f"UNLEARND_{name}", value)
     monkeypatch.setenv("ARROW_DEFAULT_MEMORY_POOL", "system")
