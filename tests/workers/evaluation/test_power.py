@@ -15,7 +15,9 @@ from workers.evaluation.report import AuditReport
 from workers.unlearning.registry import get_method
 from workers.zoo import ConvNet
 
-SEED, EPOCHS = 3, 80
+# After 80 passes, four or five of the forgotten samples lie beyond the unseen ones, by the kind of
+# processor; after 60, ten to eighteen.
+SEED, EPOCHS = 3, 60
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +78,7 @@ def test_single_samples_stand_out_before_and_not_after(of_oracle: AuditReport) -
     found = of_oracle.per_sample
     assert found is not None
     assert found.before.discoveries >= 30
-    # The audit's own level: four or five of them are, by the kind of processor.
-    assert found.before.beyond_p < 0.01
+    assert found.before.beyond_p < 1e-3
     assert found.before.worst == sorted(found.before.worst, reverse=True)
     assert found.after.discoveries == 0
     assert found.after.beyond_low <= 0.01
