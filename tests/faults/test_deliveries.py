@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from service.core.tables import RequestState
+from service.core.tables import JobState, RequestState
 from tests.faults.stack import Stack
 from tests.waiting import wait_until
 
@@ -27,7 +27,8 @@ def test_a_message_delivered_many_times_runs_its_job_once(stack: Stack) -> None:
     stack.delete(10)
 
     stack.finishes()
-    assert [job.attempt for job in stack.jobs()] == [1, 1]
+    stack.all_are(RequestState.COMPLETED)
+    assert [(job.state, job.attempt) for job in stack.jobs()] == [(JobState.PUBLISHED, 1)] * 2
     assert stack.versions() == 3
 
 

@@ -46,7 +46,9 @@ def test_a_worker_killed_between_rename_and_transaction_publishes_one_version(
     stack.worker()
 
     stack.finishes()
-    assert (stack.job().attempt, stack.versions()) == (2, 2)
+    stack.all_are(RequestState.COMPLETED)
+    job = stack.job()
+    assert (job.state, job.attempt, stack.versions()) == (JobState.PUBLISHED, 2, 2)
 
 
 def test_a_worker_killed_right_after_the_transaction_has_published(stack: Stack) -> None:
