@@ -1,21 +1,21 @@
 """How far a model still answers as its parent did. Labels are not needed for it."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
-from workers.unlearning.shares import among_others
+from workers.unlearning.hindsight import Hindsight
 
 
-def agreement(parent: Tensor, candidate: Tensor, emptied: Tensor | None = None) -> float:
+def agreement(parent: Tensor, candidate: Tensor, known: Hindsight | None = None) -> float:
     """Logits (n, k) twice -> the share of samples with the same most likely class.
 
-    Where the parent decides for one of the `emptied` classes (k,) bool, of which nothing remains,
-    its next decision is as good: who never saw the class would not know it.
+    Where the parent's decision is owed to forgotten samples, the one that it would have come to
+    without them is as good: see `Hindsight`.
     """
     decided = candidate.argmax(dim=1)
-    same = parent.argmax(dim=1) == decided
-    if emptied is not None:
-        same |= among_others(parent, emptied).argmax(dim=1) == decided
+    allowed = [parent.argmax(dim=1)] if known is None else known.decisions(parent)
+    same = torch.stack([decision == decided for decision in allowed]).any(dim=0)
     return float(same.double().mean())
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from workers.evaluation.agreement import agreement, divergence
 from workers.evaluation.cka import linear_cka
@@ -17,9 +17,9 @@ from workers.evaluation.report import AuditReport, SetReport
 from workers.evaluation.weights import weights
 from workers.unlearning.base import Samples, Tap
 from workers.unlearning.embedding import Embedded, draw
+from workers.unlearning.hindsight import Hindsight, hindsight
 from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import lay_out
-from workers.unlearning.shares import emptied_by
 
 # With fewer samples on a side, membership is not measured: any AUC would fit.
 FEWEST = 20
@@ -74,7 +74,7 @@ def audit(
         for model in networks:
             lay_out(model, torch.channels_last)
         before, after, view = (reader.read(model) for model in networks)
-        gone = emptied_by(
+        known = hindsight(
             before["remaining"].logits,
             before["forgotten"].logits,
             (len(remaining), len(forgotten)),
@@ -84,7 +84,7 @@ def audit(
                 len(found),
                 before[name],
                 after[name],
-                gone if name != "forgotten" else None,
+                known if name != "forgotten" else None,
             )
             for name, found in sets.items()
         }
@@ -117,18 +117,22 @@ def audit(
         forgotten=measured["forgotten"],
         holdout=measured.get("holdout"),
         weights=moved,
-        emptied_classes=gone.nonzero().flatten().tolist(),
+        emptied_classes=known.emptied.nonzero().flatten().tolist(),
+        label_noise={
+            str(label): float(known.noise.shares[label])
+            for label in known.noise.shares.nonzero().flatten().tolist()
+        },
         not_measured=not_measured,
         seed=seed,
         **found,
     )
 
 
-def _measure(size: int, before: Embedded, after: Embedded, gone: Tensor | None) -> SetReport:
+def _measure(size: int, before: Embedded, after: Embedded, known: Hindsight | None) -> SetReport:
     return SetReport(
         size=size,
         samples=len(before),
-        agreement=agreement(before.logits, after.logits, gone),
+        agreement=agreement(before.logits, after.logits, known),
         kl=divergence(before.logits, after.logits),
         cka=linear_cka(before.representations, after.representations),
     )

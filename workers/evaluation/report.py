@@ -191,6 +191,8 @@ class AuditReport:
     anything was erased; `statement` says in a few sentences what the level says here.
     emptied_classes: outputs of the network of which nothing remains; where the parent decides for
     one of them, its next decision counts as agreement on remaining and held-out samples as well.
+    label_noise: by output, the share of wrong labels that forgotten samples had among those that
+    look like it; what the parent would decide without them counts as agreement as well.
     """
 
     level: str
@@ -207,6 +209,7 @@ class AuditReport:
     weights: WeightReport
     power: Power | None
     emptied_classes: list[int]
+    label_noise: dict[str, float]
     not_measured: dict[str, str]
     seed: int
 

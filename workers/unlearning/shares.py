@@ -37,12 +37,10 @@ def emptied(remaining: Tensor, forgotten: Tensor, sizes: tuple[int, int]) -> Ten
     never had are not among them: of them, forgetting takes nothing.
     """
     had = _everywhere(remaining, forgotten, sizes) * sum(sizes) >= 1
-    return (class_weights(remaining, forgotten, sizes) < EMPTIED) & had
-
-
-def emptied_by(remaining: Tensor, forgotten: Tensor, sizes: tuple[int, int]) -> Tensor:
-    """The same from the parent's logits."""
-    return emptied(remaining.softmax(dim=1), forgotten.softmax(dim=1), sizes)
+    # Mistakes about other classes are less sure than decisions about samples of the class. A parent
+    # that is unsure of the whole class deceives the estimate of its share, and not this.
+    mistakes = _sureness(remaining) < _sureness(forgotten)
+    return (class_weights(remaining, forgotten, sizes) < EMPTIED) & had & mistakes
 
 
 def among_others(logits: Tensor, classes: Tensor) -> Tensor:
@@ -74,3 +72,15 @@ def _sum(outputs: Tensor, weights: Tensor | None = None) -> Tensor:
             shifted.div_(shifted.sum(dim=1, keepdim=True))
         found += shifted.sum(dim=0)
     return found
+
+
+def _sureness(outputs: Tensor) -> Tensor:
+    """The mean of the largest output, by the class that it is of -> (k,); 0 for no sample."""
+    width = outputs.shape[1]
+    total, count = (torch.zeros(width, dtype=torch.float64) for _ in range(2))
+    for part in parts_of(outputs):
+        largest = part.max(dim=1)
+        total.index_add_(0, largest.indices, largest.values.double())
+        count += largest.indices.bincount(minlength=width)
+    sureness: Tensor = total / count.clamp(min=1)
+    return sureness

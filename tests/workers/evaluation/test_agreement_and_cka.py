@@ -5,6 +5,8 @@ import torch
 
 from workers.evaluation.agreement import agreement, divergence, holdout_floor
 from workers.evaluation.cka import linear_cka
+from workers.unlearning.hindsight import Hindsight
+from workers.unlearning.label_noise import LabelNoise
 
 
 def test_agreement_counts_equal_predictions() -> None:
@@ -17,7 +19,8 @@ def test_agreement_counts_equal_predictions() -> None:
 def test_of_a_class_that_is_gone_the_next_decision_is_as_good() -> None:
     """The parent decides 0, 0, 1, and next 1, 1, 0; of 0 nothing remains."""
     parent = torch.tensor([[2.0, 1.0, 0.0]] * 2 + [[1.0, 2.0, 0.0]])
-    emptied = torch.tensor([True, False, False])
+    none = LabelNoise(torch.zeros(3), torch.zeros(3), torch.zeros(3, 3))
+    emptied = Hindsight(torch.tensor([True, False, False]), none)
     assert agreement(parent, torch.eye(3)[[1, 0, 1]], emptied) == 1.0
     assert agreement(parent, torch.eye(3)[[1, 2, 1]], emptied) == pytest.approx(2 / 3)
     # The other way round nothing is let through: 1 is not gone.

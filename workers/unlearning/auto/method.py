@@ -14,8 +14,8 @@ from workers.unlearning.auto.config import AutoConfig
 from workers.unlearning.base import Problem, Progress, Report, Unlearned, UnlearningError
 from workers.unlearning.embedding import answer, draw
 from workers.unlearning.finished import finished
+from workers.unlearning.hindsight import Hindsight, hindsight
 from workers.unlearning.registry import get_method, register
-from workers.unlearning.shares import emptied_by
 
 FEW = ("redirect", "distil", "laf")
 MANY = ("distil", "laf")
@@ -129,7 +129,7 @@ class _Judge:
         problem = self._problem
         sizes = len(problem.remaining), len(problem.forgotten)
         agreed = {
-            name: agreement(before, self._ask(unlearned.model, name), self._emptied)
+            name: agreement(before, self._ask(unlearned.model, name), self._known)
             for name, before in self._before.items()
             if name != "forgotten"
         }
@@ -145,9 +145,9 @@ class _Judge:
         return {name: self._ask(self._problem.model, name) for name in self._sets}
 
     @cached_property
-    def _emptied(self) -> torch.Tensor:
+    def _known(self) -> Hindsight:
         sizes = len(self._problem.remaining), len(self._problem.forgotten)
-        return emptied_by(self._before["remaining"], self._before["forgotten"], sizes)
+        return hindsight(self._before["remaining"], self._before["forgotten"], sizes)
 
     def _ask(self, model: nn.Module, name: str) -> torch.Tensor:
         # In float32, whatever the method computed in: the gate will look at it so.

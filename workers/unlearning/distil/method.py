@@ -17,11 +17,11 @@ from workers.unlearning.distil.rates import QUARTER, quarterings
 from workers.unlearning.distil.student import Lesson, Student
 from workers.unlearning.distil.teacher import Targets, decided, soften
 from workers.unlearning.embedding import answer, draw
+from workers.unlearning.hindsight import Hindsight, hindsight
 from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import lay_out
 from workers.unlearning.registry import register
 from workers.unlearning.savepoints import Saved
-from workers.unlearning.shares import emptied_by
 
 # A step size at which the loss has not fallen by a tenth after a fifth of the steps, and not before
 # the fiftieth, is too large.
@@ -29,6 +29,8 @@ TRIES = 4
 LEARNED = 0.9
 FAIR_TRIAL = 50
 REPORT_EVERY = 25
+# Of each set, so many answers tell what they owe to forgotten samples.
+TELLING = 20_000
 
 
 @register
@@ -74,9 +76,8 @@ class _Run:
         goal, shift = self._goal(remaining, forgotten)
         self.report(Progress("modelling", 1.0))
         watched = draw(len(remaining), self.config.check_samples, self.generator)
-        sizes = len(remaining), len(forgotten)
         wanted = remaining[watched]
-        gone = emptied_by(wanted, forgotten, sizes)
+        known = self._hindsight(remaining, forgotten)
 
         def look(student: nn.Module) -> float:
             batch = self.config.embed_batch
@@ -84,7 +85,7 @@ class _Run:
             seen = answer(
                 student, problem.remaining, watched, problem.device, batch, compute=problem.compute
             )
-            return agreement(wanted, seen, gone)
+            return agreement(wanted, seen, known)
 
         student, trainer, at = self._first_lesson(goal, watched)
         steps, most = self._steps(self.config.passes), self._steps(self.config.max_passes)
@@ -109,6 +110,13 @@ class _Run:
             "forgotten": len(forgotten),
             "remaining": len(remaining),
         }
+
+    def _hindsight(self, remaining: Tensor, forgotten: Tensor) -> Hindsight:
+        """What the student is not held to, by a draw that fits into memory."""
+        generator = torch.Generator().manual_seed(self.problem.seed)
+        some = remaining[draw(len(remaining), TELLING, generator)]
+        gone = forgotten[draw(len(forgotten), TELLING, generator)]
+        return hindsight(some, gone, (len(remaining), len(forgotten)))
 
     def _goal(self, remaining: Tensor, forgotten: Tensor) -> tuple[Targets, float]:
         """What is learnt, and how far it follows the classes' shares in what remains."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workers.unlearning.label_noise import label_noise
 from workers.unlearning.shares import class_weights, emptied, parts_of
 
 TRIES = 5
@@ -35,14 +36,18 @@ def soften(
 ) -> float:
     """Write the softmax targets to `soft` (n, k), which may lie on disk -> the shift used.
 
+    What wrong labels of forgotten samples have taught is cleared from the answers first.
     `prior_shift` is the power of the class weights: 0 leaves the parent's answers as they are, but
     for classes of which nothing remains. These are never an answer. It is halved until it changes
-    the decision on no more than the share `flips` of the samples, and is 0 after four times: where
-    what is forgotten has wrong labels, the weights are wrong, and would change many.
+    the decision on no more than the share `flips` of the samples, and is 0 after four times.
     """
     for part, logits in zip(parts_of(soft), parts_of(remaining), strict=True):
         part.copy_(logits.softmax(dim=1))
     outputs, sizes = forgotten.softmax(dim=1), (len(remaining), len(forgotten))
+    noise = label_noise(soft, outputs, sizes)
+    for part in parts_of(soft):
+        part.copy_(noise.cleared(part))
+    outputs = noise.cleared(outputs)
     weights = class_weights(soft, outputs, sizes)
     gone = emptied(soft, outputs, sizes)
     shift = prior_shift
