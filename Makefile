@@ -42,7 +42,7 @@ up: $(STAMP) ## Run the whole service on this machine until Ctrl-C.
 
 .PHONY: test
 test: $(STAMP) ## Run all tests but the drills, in two processes; TEST_ARGS="tests/service -x" narrows them down.
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not faults and not chaos' $(TEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not faults and not chaos' $(TEST_ARGS)
 
 .PHONY: faults
 faults: $(STAMP) ## Run the fault drills of docs/runbooks/faults.md; FAULTS_ARGS="-k redis".
