@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service.api.deps import DatabaseDep, ExportThreadsDep
+from service.api.links import url_of
 from service.api.pagination import CursorQuery, LimitQuery, Page, decode_number, encode
 from service.api.problems import problems
 from service.api.schemas import PathName
@@ -36,7 +37,7 @@ def register_dataset(
 ) -> Dataset:
     """Register a training set. It is indexed next: watch `state` at `Location`."""
     dataset = service.register(session, order)
-    response.headers["Location"] = str(request.url_for("read_dataset", name=dataset.name))
+    response.headers["Location"] = url_of(request, "read_dataset", name=dataset.name)
     response.headers["Retry-After"] = "1"
     return dataset
 

@@ -3,6 +3,7 @@
 from fastapi import Request
 from sqlalchemy.orm import Session
 
+from service.api.links import path_of
 from service.core.storage import MANIFEST, LocalStore
 from service.core.tables import Alias, Model, ModelVersion
 from service.registry import queries, service
@@ -37,9 +38,8 @@ def show_version(
     request: Request, store: LocalStore, model: Model, version: ModelVersion
 ) -> VersionRead:
     def href(path: str) -> str:
-        return request.url_for(
-            "download_file", name=model.name, number=str(version.number), path=path
-        ).path
+        where = {"name": model.name, "number": version.number, "path": path}
+        return path_of(request, "download_file", **where)
 
     listed = [
         FileRead(path=f["path"], bytes=f["bytes"], sha256=f["sha256"], href=href(f["path"]))
