@@ -62,11 +62,17 @@ class Service:
             },
         )
         self.becomes_ready(f"/v1/datasets/{name}")
+        self.register_model(described, name, dataset=name, method=method)
+
+    def register_model(
+        self, described: dict[str, Any], name: str, *, dataset: str, method: str = "auto"
+    ) -> None:
+        """Register the demo's model under this name, and wait until it is ready."""
         self.post(
             "/v1/models",
             {
                 "name": name,
-                "dataset": name,
+                "dataset": dataset,
                 "source_uri": described["model"],
                 "method": method,
                 "architecture": {"kind": "module", "factory": described["factory"]},

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.e2e.conftest import Service, command_line
+from tests.waiting import wait_until
 from workers.zoo import digits_cnn
 
 pytestmark = pytest.mark.e2e
@@ -154,3 +155,24 @@ def test_overlapping_requests_from_many_connections_lose_and_double_nothing(
         forgotten += service.http.get(path).json()["forgotten"]["count"]
     assert forgotten == len(distinct)
     assert versions[-1]["tv"] == max(request["tv"] for request in ended)
+
+
+def test_a_model_that_is_registered_late_catches_up_by_itself(
+    service: Service, digits: dict[str, Any]
+) -> None:
+    service.register(digits)
+    accepted = service.delete(digits["forget"])
+    service.completes(accepted["id"])
+
+    service.register_model(digits, "late", dataset="digits")
+
+    wait_until(lambda: service.get("/v1/models/late")["tv"] == 1)
+    ended = service.request(accepted["id"])
+    assert ended["status"] == "completed"
+    assert {version["model"] for version in ended["versions"]} == {"digits", "late"}
+    assert sorted((job["model"], job["attempt"]) for job in ended["jobs"]) == [
+        ("digits", 1),
+        ("late", 1),
+    ]
+    for name in ("digits", "late"):
+        assert len(service.get(f"/v1/models/{name}/versions")["items"]) == 2
