@@ -1,6 +1,7 @@
 """Real data: scikit-learn's digits, and a network that has learnt 40 wrong labels by heart."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from sklearn.datasets import load_digits
@@ -70,18 +71,23 @@ class Digits:
 
     def measure(self, candidate: nn.Module, **changes: object) -> AuditReport:
         """The audit of a candidate against the parent, as a job runs it."""
-        problem = self.problem(**changes)
-        return audit(
-            self.parent,
-            candidate,
-            problem.fresh,
-            problem.tap,
-            remaining=problem.remaining,
-            forgotten=problem.forgotten,
-            holdout=problem.holdout,
-            device=problem.device,
-            seed=1,
-        )
+        return audited(self.problem(**changes), candidate)
+
+
+def audited(problem: Problem, candidate: nn.Module, **options: Any) -> AuditReport:
+    """The audit of a candidate against the problem's parent, as a job runs it."""
+    return audit(
+        problem.model,
+        candidate,
+        problem.fresh,
+        problem.tap,
+        remaining=problem.remaining,
+        forgotten=problem.forgotten,
+        holdout=problem.holdout,
+        device=problem.device,
+        seed=1,
+        **options,
+    )
 
 
 def samples(inputs: Tensor) -> Samples:

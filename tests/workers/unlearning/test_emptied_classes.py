@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.workers.memorised import Digits, Tensors, memorised
-from workers.evaluation.audit import audit
+from tests.workers.memorised import Digits, Tensors, audited, memorised
 from workers.evaluation.gate import decide
 from workers.unlearning.auto.config import AutoConfig
 from workers.unlearning.auto.method import _Judge
@@ -64,19 +63,7 @@ def test_agreement_is_with_the_answers_that_are_left(
     among_left = float((was == now)[was != 8].double().mean())
     floor = (as_before + among_left) / 2
 
-    report = audit(
-        problem.model,
-        unlearned.model,
-        problem.fresh,
-        problem.tap,
-        remaining=problem.remaining,
-        forgotten=problem.forgotten,
-        holdout=problem.holdout,
-        device=problem.device,
-        seed=1,
-        min_agreement=floor,
-        resamples=20,
-    )
+    report = audited(problem, unlearned.model, min_agreement=floor, resamples=20)
     trial = _Judge(AutoConfig(), replace(problem, min_agreement=floor)).measure(unlearned)
 
     assert report.emptied_classes == [8]

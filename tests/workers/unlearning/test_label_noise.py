@@ -7,8 +7,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from tests.workers.memorised import Tensors, trained
-from workers.evaluation.audit import audit
+from tests.workers.memorised import Tensors, audited, trained
 from workers.evaluation.gate import decide
 from workers.unlearning.base import Problem
 from workers.unlearning.hindsight import hindsight
@@ -166,19 +165,8 @@ def test_a_student_knows_better_than_its_parent_and_passes_the_gate(misled: Taug
 
     # It gains a third of this from a student whose teacher was not cleared.
     assert right(student.model) > right(misled.parent) + 0.06
-    report = audit(
-        problem.model,
-        student.model,
-        problem.fresh,
-        problem.tap,
-        remaining=problem.remaining,
-        forgotten=problem.forgotten,
-        holdout=problem.holdout,
-        device=problem.device,
-        seed=1,
-        min_agreement=problem.min_agreement,
-        resamples=20,
-    )
+    options = {"min_agreement": problem.min_agreement, "resamples": 20}
+    report = audited(problem, student.model, **options)
     assert set(report.label_noise) <= {str(label) for label in range(LOW)}
     assert len(report.label_noise) >= 3
     assert decide(report, problem.min_agreement).passed
