@@ -1,6 +1,5 @@
 """The label-free audit: what changed since the parent, and what an attacker can see."""
 
-import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,7 +18,7 @@ from workers.unlearning.base import Samples, Tap
 from workers.unlearning.embedding import Embedded, draw
 from workers.unlearning.hindsight import Hindsight, hindsight
 from workers.unlearning.isolation import isolated
-from workers.unlearning.layout import lay_out
+from workers.unlearning.layout import copied
 
 # With fewer samples on a side, membership is not measured: any AUC would fit.
 FEWEST = 20
@@ -67,12 +66,7 @@ def audit(
         reader = Reader(sets, chosen, tap, device, batch_size, done, work)
         # The method may have looked at neighbours with the same seed: take another view.
         torch.manual_seed(seed + 1)
-        networks = tuple(
-            model.to(device).eval()
-            for model in (copy.deepcopy(parent), copy.deepcopy(candidate), fresh())
-        )
-        for model in networks:
-            lay_out(model, torch.channels_last)
+        networks = tuple(copied(model, device) for model in (parent, candidate, fresh()))
         before, after, view = (reader.read(model) for model in networks)
         known = hindsight(
             before["remaining"].logits,

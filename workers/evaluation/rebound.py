@@ -4,7 +4,6 @@ Methods that only hide what they should forget lose it again by training that ha
 it ("From Dormant to Deleted", arXiv 2505.22310): a model that never knew it has nothing to recall.
 """
 
-import copy
 from collections.abc import Callable
 
 import torch
@@ -14,7 +13,7 @@ from torch.nn import functional
 from workers.unlearning.base import Samples, UnlearningError
 from workers.unlearning.batches import Cycle
 from workers.unlearning.inputs import channels_last, to
-from workers.unlearning.layout import lay_out
+from workers.unlearning.layout import copied
 
 STEPS = 100
 BATCH = 64
@@ -44,8 +43,7 @@ def trained_on(
     Raises:
         UnlearningError: the loss or its gradient is not finite.
     """
-    student = copy.deepcopy(model).to(device).requires_grad_().eval()
-    lay_out(student, torch.channels_last)
+    student = copied(model, device).requires_grad_()
     optimizer = torch.optim.Adam(
         [
             {"params": [tensor], "lr": SHARE * max(SMALLEST, _size(tensor))}

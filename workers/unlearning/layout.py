@@ -1,5 +1,7 @@
 """How the weights of convolutions lie in memory."""
 
+import copy
+
 import torch
 from torch import nn
 
@@ -7,9 +9,17 @@ from torch import nn
 def lay_out(model: nn.Module, memory_format: torch.memory_format) -> None:
     """Give every four-dimensional weight this format; its values stay what they are.
 
-    Channels-last convolutions are faster on GPUs, and on CPUs too: by 23 % for the small network
-    of the benchmark on one core.
+    Channels-last convolutions are faster on GPUs, and on CPUs too. The format of an answer follows
+    the strides of the weight, so they are set even where both formats are the same bytes, as with
+    one input channel: `contiguous` would leave those alone, and all layers after them slow.
     """
     for parameter in model.parameters():
         if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=memory_format)
+            parameter.data = parameter.data.to(memory_format=memory_format)
+
+
+def copied(model: nn.Module, device: torch.device) -> nn.Module:
+    """A copy on the device, in evaluation mode and in the format in which it is fastest."""
+    mine = copy.deepcopy(model).to(device).eval()
+    lay_out(mine, torch.channels_last)
+    return mine

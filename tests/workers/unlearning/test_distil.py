@@ -124,3 +124,12 @@ def test_answers_are_refused_where_they_are_not_finite(digits: Digits) -> None:
         next(broken.parameters()).fill_(float("inf"))
     with pytest.raises(UnlearningError, match="not finite"):
         answer(broken, samples(digits.holdout), torch.arange(2), torch.device("cpu"), 8)
+
+
+@pytest.mark.parametrize("steps", range(1, 11))
+def test_a_lesson_may_be_as_short_as_one_step(digits: Digits, steps: int) -> None:
+    parameters = {"passes": 0.01, "max_passes": 0.01, "min_steps": steps}
+
+    found = run(digits.problem(min_agreement=0.0, parameters=parameters))
+
+    assert found.summary["steps_taken"] == steps

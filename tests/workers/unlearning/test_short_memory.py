@@ -40,11 +40,14 @@ METHODS: dict[str, dict[str, Any]] = {
 
 
 class Narrow(nn.Module):
-    """A network on a device that holds `room` samples, with gradients or without."""
+    """A network on a device that holds `room` samples, with gradients or without.
+
+    It calculates in doubles, so that rounding does not hide what halving changes.
+    """
 
     def __init__(self, inner: nn.Module, room: int, error: type[Exception]) -> None:
         super().__init__()
-        self.inner = inner
+        self.inner = inner.double()
         self.room = room
         self.error = error
         self.sizes: list[int] = []
@@ -53,7 +56,7 @@ class Narrow(nn.Module):
         self.sizes.append(len(images))
         if len(images) > self.room:
             raise self.error("out of memory")
-        logits: Tensor = self.inner(images)
+        logits: Tensor = self.inner(images.double())
         return logits
 
 

@@ -1,6 +1,5 @@
 """Choose a method by the size of what is forgotten, and another one if agreement is lost."""
 
-import copy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -15,6 +14,7 @@ from workers.unlearning.base import Problem, Progress, Report, Unlearned, Unlear
 from workers.unlearning.embedding import answer, draw
 from workers.unlearning.finished import finished
 from workers.unlearning.hindsight import Hindsight, hindsight
+from workers.unlearning.layout import copied
 from workers.unlearning.registry import get_method, register
 
 FEW = ("redirect", "distil", "laf")
@@ -152,7 +152,7 @@ class _Judge:
     def _ask(self, model: nn.Module, name: str) -> torch.Tensor:
         # In float32, whatever the method computed in: the gate will look at it so.
         return answer(
-            copy.deepcopy(model).to(self._problem.device).eval(),
+            copied(model, self._problem.device),
             self._sets[name],
             self._drawn[name],
             self._problem.device,

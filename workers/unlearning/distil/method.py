@@ -1,6 +1,5 @@
 """Distillation: a student with fresh weights learns the parent's answers to remaining data."""
 
-import copy
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,7 +18,7 @@ from workers.unlearning.distil.teacher import Targets, decided, soften
 from workers.unlearning.embedding import answer, draw
 from workers.unlearning.hindsight import Hindsight, hindsight
 from workers.unlearning.isolation import isolated
-from workers.unlearning.layout import lay_out
+from workers.unlearning.layout import copied, lay_out
 from workers.unlearning.registry import register
 from workers.unlearning.savepoints import Saved
 
@@ -91,13 +90,14 @@ class _Run:
         steps, most = self._steps(self.config.passes), self._steps(self.config.max_passes)
         # Later lessons go on from what is known, at half the step size: where agreement is not
         # there yet, the data are hard, and time helps.
+        more = max(1, steps // 2)
         while True:
             if not at.step:
                 reached = look(student)
-                if reached >= self.floor or at.taken + steps // 2 > most:
+                if reached >= self.floor or at.taken + more > most:
                     break
             rate = self.config.learning_rate / QUARTER**at.quartered / 2**at.lessons
-            self._teach(trainer, Lesson(max(1, steps // 2), rate), at, "continued")
+            self._teach(trainer, Lesson(more, rate), at, "continued")
         self.report(Progress("unlearning", 1.0, {"agreement": reached}))
         return student, {
             "steps_taken": at.taken,
@@ -139,7 +139,7 @@ class _Run:
             ready += count
             self.report(Progress("embedding", ready / total))
 
-        parent = copy.deepcopy(problem.model).to(problem.device).eval()
+        parent = copied(problem.model, problem.device)
         batch = self.config.embed_batch
         remaining, forgotten = (
             answer(

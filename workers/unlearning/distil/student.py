@@ -135,8 +135,11 @@ class Student:
         self._optimizer = optimizer = torch.optim.AdamW(
             self._model.parameters(), lr=lesson.learning_rate, weight_decay=config.weight_decay
         )
+        total = lesson.steps + 1
+        # Of less than one step, the way up has no length to divide by.
+        rising = max(0.2, 2 / total)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, lesson.learning_rate, total_steps=lesson.steps + 1, pct_start=0.2
+            optimizer, lesson.learning_rate, total_steps=total, pct_start=rising
         )
         if self._resumed is not None:
             restore_optimizer(optimizer, self._resumed)

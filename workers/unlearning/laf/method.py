@@ -1,6 +1,5 @@
 """LAF: embed once, model two densities, move the extractor until parity."""
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from workers.unlearning.laf.config import LafConfig
 from workers.unlearning.laf.search import Search, step_budget
 from workers.unlearning.laf.step import Stepper, extractor_parameters
 from workers.unlearning.laf.stopping import Judge, Look
+from workers.unlearning.layout import copied, lay_out
 from workers.unlearning.registry import register
 from workers.unlearning.resuming import once, pack_embedded, unpack_embedded
 from workers.unlearning.savepoints import Saved
@@ -48,12 +48,12 @@ class Laf:
         modes = [module.training for module in problem.model.modules()]
         wanted = [parameter.requires_grad for parameter in problem.model.parameters()]
         home = next(problem.model.parameters(), torch.empty(0)).device
-        student = copy.deepcopy(problem.model).to(problem.device).requires_grad_().eval()
+        student = copied(problem.model, problem.device).requires_grad_()
 
         with isolated(problem.device, problem.seed), Tapped(student, problem.tap) as tapped:
             summary = _Run(config, problem, tapped, report).go()
 
-        student.to(home)
+        lay_out(student.to(home), torch.contiguous_format)
         for parameter, flag in zip(student.parameters(), wanted, strict=True):
             parameter.grad = None
             parameter.requires_grad_(flag)

@@ -13,6 +13,7 @@ from workers.evaluation.membership import auc
 from workers.unlearning.base import Problem, Samples, UnlearningError
 from workers.unlearning.batches import Cycle, Pair
 from workers.unlearning.embedding import answer
+from workers.unlearning.layout import copied
 from workers.unlearning.redirect.attempt import Attempt, Look
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.targets import Targets
@@ -116,7 +117,7 @@ class Edit:
 
     def _begin(self, caution: float) -> Attempt:
         device, config = self._problem.device, self._config
-        student = copy.deepcopy(self._problem.model).to(device).requires_grad_().eval()
+        student = copied(self._problem.model, device).requires_grad_()
         return Attempt(
             student=student,
             average=copy.deepcopy(student),

@@ -1,6 +1,5 @@
 """Redirection: forgotten samples are answered as their neighbours are, and as unseen ones are."""
 
-import copy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from workers.unlearning.base import Problem, Progress, Report, Samples, Unlearned
 from workers.unlearning.embedding import Embedded, draw, embed
 from workers.unlearning.isolation import isolated
+from workers.unlearning.layout import copied, lay_out
 from workers.unlearning.neighbours import nearest, neighbour_outputs, standardised
 from workers.unlearning.redirect.attempt import Attempt, Look
 from workers.unlearning.redirect.config import RedirectConfig
@@ -49,7 +49,7 @@ class Redirect:
         with isolated(problem.device, problem.seed):
             student, summary = _Run(config, problem, report).go()
         home = next(problem.model.parameters(), torch.empty(0)).device
-        student.to(home)
+        lay_out(student.to(home), torch.contiguous_format)
         for ours, its in zip(student.modules(), problem.model.modules(), strict=True):
             ours.training = its.training
         for mine, other in zip(student.parameters(), problem.model.parameters(), strict=True):
@@ -148,7 +148,7 @@ class _Run:
         """The best attempt of a run that was killed in a later one."""
         if saved is None or saved.facts["tried"] is None:
             return None
-        model = copy.deepcopy(self.problem.model).to(self.problem.device)
+        model = copied(self.problem.model, self.problem.device)
         model.load_state_dict(under("tried", saved.tensors))
         return model, Look(**saved.facts["tried"])
 
@@ -170,7 +170,7 @@ class _Run:
             self.report(Progress("embedding", ready / total))
 
         def seen_by(network: nn.Module) -> list[Embedded]:
-            with Tapped(network.to(problem.device).eval(), problem.tap) as tapped:
+            with Tapped(copied(network, problem.device), problem.tap) as tapped:
                 return [
                     embed(
                         tapped,
@@ -185,7 +185,7 @@ class _Run:
                 ]
 
         def see() -> list[Embedded]:
-            parent = seen_by(copy.deepcopy(problem.model))
+            parent = seen_by(problem.model)
             torch.manual_seed(problem.seed)
             return [*parent, *seen_by(problem.fresh())]
 
