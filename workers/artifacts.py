@@ -13,13 +13,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from service.core.storage import MANIFEST, PROVENANCE
 from workers.plan import Written, WrittenFile
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 CARD = "README.md"
-PROVENANCE = "unlearning.json"
-MANIFEST = "manifest.json"
 # What training began with, if that is known.
 BASIS = "base.safetensors"
 MANIFEST_VERSION = 1

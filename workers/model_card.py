@@ -60,6 +60,9 @@ def of_version(provenance: dict[str, Any]) -> str:
         f"`{provenance['method']['name']}`, which read no labels. "
         f"{provenance['forgotten']['count']} samples were unlearned."
     )
+    if provenance["method"]["summary"].get("held_to") == "origin":
+        began = provenance["edit_of"]["version"]
+        origin += f" It is an edit: what it says of other samples was held to version {began}."
     if provenance["fresh_weights"] == "base":
         origin += f" {BASED}"
     pointers = (

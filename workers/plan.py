@@ -88,9 +88,18 @@ class ValidatePlan(Frozen):
     staging: Path
 
 
+class Origin(Frozen):
+    """A version that the parent is an edit of, and where its files lie."""
+
+    version: int
+    digest: str
+    directory: Path
+
+
 class UnlearnPlan(Frozen):
     """Unlearn what `FORGOTTEN` lists, from the version in `parent`.
 
+    `origin` is there if the parent is an edit of a version that has not been destroyed.
     `FORGOTTEN` holds the row positions of the forget set. `excluded` names the file of all rows
     that no training may read: these and what earlier versions forgot.
     """
@@ -98,6 +107,7 @@ class UnlearnPlan(Frozen):
     kind: Literal["unlearn"] = "unlearn"
     lineage: Lineage
     parent: Path
+    origin: Origin | None = None
     architecture: AnyArchitecture
     module: str
     method: str

@@ -93,6 +93,7 @@ def problem_of(
     seed: int,
     parameters: dict[str, Any],
     compute: Compute,
+    origin: nn.Module | None = None,
 ) -> Problem:
     """What a method gets to see of a request for the rows `gone`: no labels, and no test samples.
 
@@ -116,6 +117,7 @@ def problem_of(
         min_agreement=MIN_AGREEMENT,
         parameters=parameters,
         compute=compute,
+        origin=origin,
     )
 
 
@@ -200,12 +202,14 @@ def _applied(order: Order, device: torch.device, scratch: Path) -> dict[str, Any
     nothing = np.empty(0, dtype=np.int64)
 
     watch = Stopwatch(device)
-    model, gone, made = parent, nothing, []
+    model, origin, gone, made = parent, None, nothing, []
     for number, rows in enumerate(task.requests()):
         problem = problem_of(
-            images, rows, gone, model, order.seed + number, order.parameters, compute
+            images, rows, gone, model, order.seed + number, order.parameters, compute, origin
         )
         unlearned = get_method(order.method).unlearn(problem, lambda _progress: None)
+        # As jobs do it: an edit of an edit is held to what the first one was an edit of.
+        origin = (origin or model) if unlearned.edited else None
         model, gone = unlearned.model, np.concatenate([gone, rows])
         made.append({"method": unlearned.method, **unlearned.summary})
     cost = watch.read()

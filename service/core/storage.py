@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 MANIFEST = "manifest.json"
+PROVENANCE = "unlearning.json"
 
 
 class StorageError(RuntimeError):

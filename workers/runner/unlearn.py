@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from service.core.settings import Settings
+from service.core.storage import PROVENANCE
 from workers import model_card
 from workers.architectures import Blueprint, blueprint_of
 from workers.artifacts import (
     CARD,
-    PROVENANCE,
     ArtifactError,
     seal,
     take_over,
@@ -33,6 +33,7 @@ from workers.plan import Unlearned as UnlearnedOutcome
 from workers.runner.closeness import complaints, measure_kept
 from workers.runner.kept import inputs_are_there, kept_folder, note_inputs, savepoints
 from workers.runner.loading import Sets, kinds_of, load_sets
+from workers.runner.origins import edit_of, load_origin
 from workers.runner.readback import write_and_read_back
 from workers.seeding import seed_everything
 from workers.unlearning.base import Problem, Progress, Tap, Unlearned
@@ -73,9 +74,10 @@ def unlearn(
     blueprint.complete(parent, sets.remaining, device, plan.seed)
     examples = sets.remaining.batch(torch.arange(min(EXAMPLES, len(sets.remaining))))
     tap = find_tap(parent, examples, blueprint.module(plan.module))
+    origin = load_origin(plan.origin, blueprint)
     tell(ProgressLine(phase="loading", fraction=1))
 
-    unlearned = apply_method(plan, blueprint, parent, tap, sets, device, compute, tell)
+    unlearned = apply_method(plan, blueprint, parent, origin, tap, sets, device, compute, tell)
     compute.settle()
     if not ranks.first:
         return None
@@ -114,6 +116,7 @@ def unlearn(
         verdict = Verdict(not reasons, reasons)
     tell(ProgressLine(phase="publishing", fraction=0))
     facts = {
+        "edit_of": edit_of(plan, edited=unlearned.edited, held=origin is not None),
         "architecture": plan.architecture.model_dump() | blueprint.facts(),
         "fresh_weights": "base" if blueprint.begins_with_basis else "random",
         "representation": representation,
@@ -149,6 +152,7 @@ def apply_method(
     plan: UnlearnPlan,
     blueprint: Blueprint,
     parent: nn.Module,
+    origin: nn.Module | None,
     tap: Tap,
     sets: Sets,
     device: torch.device,
@@ -173,6 +177,7 @@ def apply_method(
         compute=compute,
         encodes=not blueprint.decides,
         warm=blueprint.begins_with_basis,
+        origin=origin,
     )
     return finished(problem, lambda: get_method(plan.method).unlearn(problem, report))
 

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from service.core.settings import Settings
+from service.core.storage import PROVENANCE
 from workers import model_card
 from workers.architectures import ArchitectureError, Blueprint, blueprint_of
-from workers.artifacts import CARD, CONFIG, PROVENANCE, seal, take_over, write_json
+from workers.artifacts import CARD, CONFIG, seal, take_over, write_json
 from workers.artifacts import WEIGHTS as WEIGHTS_FILE
 from workers.plan import ProgressLine, Validated, ValidatePlan
 from workers.runner.fetching import fetch_model

@@ -16,6 +16,7 @@ from workers.keeper import Keeper, ShutdownError
 from workers.lifecycle import jobs, publishing
 from workers.lifecycle.jobs import Beat, ClaimedJob, ForgetSet
 from workers.lifecycle.leases import CancelledError, LeaseLostError
+from workers.lifecycle.origins import origin_of
 from workers.lifecycle.publishing import LineageError
 from workers.plan import FORGOTTEN, Lineage, Outcome, Refused, Unlearned, UnlearnPlan
 from workers.progress import SHARES, RunProgress
@@ -147,6 +148,7 @@ def plan_of(claimed: ClaimedJob, forget_set: ForgetSet, space: Workspace) -> Unl
             commitment=forget_set.commitment,
         ),
         parent=context.store().directory(model.name, parent.digest),
+        origin=origin_of(context.store(), model.name, parent.digest),
         architecture=architecture_of(model),
         module=model.representation["module"],
         method=model.method,

@@ -49,6 +49,7 @@ class Problem:
     model must predict what its parent predicts. `parameters` are the method's own knobs. `compute`
     says how networks are run; it does not change what is wanted. `encodes` says that the
     representation is what the network is used for, and that its logits are those of prototypes.
+    `origin` is the network that the parent is an edit of, over one request or several.
     """
 
     model: nn.Module
@@ -64,6 +65,7 @@ class Problem:
     compute: Compute = field(default_factory=Compute)
     encodes: bool = False
     warm: bool = False
+    origin: nn.Module | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Unlearned:
     `parameters` are all the knobs as they were used, defaults included; `summary` says in plain
     JSON what happened. Neither holds anything made from a sample's content. `reached` says whether
     the method came to its own end, by its own measure: it is no proof, and the audit asks again.
+    `edited` says that the model is the parent with some of its answers changed.
     """
 
     model: nn.Module
@@ -92,6 +95,7 @@ class Unlearned:
     parameters: Mapping[str, Any]
     summary: Mapping[str, Any]
     reached: bool = True
+    edited: bool = False
 
 
 class Method(Protocol):

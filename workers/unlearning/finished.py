@@ -28,5 +28,6 @@ def pack(unlearned: Unlearned) -> Saved:
         "parameters": dict(unlearned.parameters),
         "summary": dict(unlearned.summary),
         "reached": unlearned.reached,
+        "edited": unlearned.edited,
     }
     return Saved(named("model", unlearned.model.state_dict()), facts)

@@ -36,9 +36,10 @@ def test_the_card_of_a_version_claims_no_erasure() -> None:
             "model": "digits",
             "tv": 3,
             "parent": {"version": 1, "digest": "abc"},
-            "method": {"name": "distil"},
+            "method": {"name": "redirect", "summary": {"held_to": "origin"}},
             "architecture": {"kind": "module"},
             "fresh_weights": "random",
+            "edit_of": {"version": 7, "digest": "abd"},
             "forgotten": {"count": 40},
             "inputs": [{"kind": "array", "column": "pixels", "shape": [1, 8, 8], "scale": None}],
             "representation": {"module": "embed", "side": "output"},
@@ -47,3 +48,4 @@ def test_the_card_of_a_version_claims_no_erasure() -> None:
     )
     assert f"Audit level: **{audit['level']}**" in card
     assert "does not say that the samples are erased" in card
+    assert "held to version 7" in card

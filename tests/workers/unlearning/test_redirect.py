@@ -1,12 +1,15 @@
 """Redirection end to end, on a network that has learnt 40 wrong labels by heart."""
 
+import copy
 from dataclasses import fields
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from tests.workers.memorised import Digits, same, samples, state
+from workers.evaluation.agreement import divergence
 from workers.unlearning.base import ParameterError, Problem, Progress, Unlearned
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.registry import get_method
@@ -67,6 +70,27 @@ def test_samples_that_are_not_known_by_heart_keep_their_decisions(digits: Digits
     assert (before.argmax(1) == after.argmax(1)).float().mean() >= 0.95
     # Nobody is to be surer of them than of what was never seen.
     assert after.softmax(1).max(1).values.mean() < before.softmax(1).max(1).values.mean()
+
+
+def test_an_edit_of_edits_is_held_to_what_the_first_one_was_an_edit_of(digits: Digits) -> None:
+    """What earlier edits have disturbed, here by noise, is not kept: it is repaired."""
+    disturbed = copy.deepcopy(digits.parent)
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for weight in disturbed.parameters():
+            noise = torch.randn(weight.shape, generator=generator)
+            weight.add_(noise, alpha=0.5 * float(weight.std(correction=0)))
+
+    def away(origin: nn.Module | None) -> float:
+        done = run(digits.problem(model=disturbed, origin=origin, min_agreement=0.9))
+        assert done.edited
+        assert done.summary["held_to"] == ("parent" if origin is None else "origin")
+        with torch.no_grad():
+            turned = done.model(digits.forgotten).argmax(dim=1) != digits.given
+            assert turned.float().mean() >= 0.85
+            return divergence(digits.parent(digits.remaining), done.model(digits.remaining))
+
+    assert away(digits.parent) < 0.2 * away(None)
 
 
 def test_it_works_without_a_holdout(digits: Digits) -> None:

@@ -25,6 +25,9 @@ class RedirectConfig(Knobs):
         0.5, "Share of the remaining samples that the parent finds like forgotten ones.", 0.0, 1.0
     )
     near: int = knob(50, "Remaining samples that count as alike, for each forgotten one.", 1, 1000)
+    hold_to_origin: bool = knob(
+        True, "What remains is answered as the origin of a lineage of edits does, not the parent."
+    )
     averaging: float = knob(
         0.8,
         "How much of the average of weights stays at each step; 0 averages nothing.",

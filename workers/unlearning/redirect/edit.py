@@ -28,7 +28,9 @@ HOPELESS = 0.1
 
 @dataclass(frozen=True)
 class References:
-    """Remaining samples to train on, by position, with the parent's softmax outputs (r, k).
+    """Remaining samples to train on, by position, with softmax outputs (r, k) to be kept.
+
+    They are the parent's, or those of what the parent is an edit of.
 
     `near` (n, m) holds, for each forgotten sample, the rows of the ones that the parent finds most
     like it: what an edit of it disturbs first.

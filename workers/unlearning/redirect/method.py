@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.unlearning.base import Problem, Progress, Report, Samples, Unlearned
-from workers.unlearning.embedding import Embedded, draw, embed
+from workers.unlearning.embedding import Embedded, answer, draw, embed
 from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import copied, lay_out
 from workers.unlearning.neighbours import nearest, neighbour_outputs, standardised
@@ -56,7 +56,7 @@ class Redirect:
             mine.grad = None
             mine.requires_grad_(other.requires_grad)
         reached = summary["after"]["turned"] >= NEARLY_ALL * summary["turned_goal"]
-        return Unlearned(student, self.name, asdict(config), summary, reached=reached)
+        return Unlearned(student, self.name, asdict(config), summary, reached=reached, edited=True)
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class _Run:
         self.problem = problem
         self.report = report
         self.generator = torch.Generator().manual_seed(problem.seed)
+        self.origin = problem.origin if config.hold_to_origin else None
 
     def go(self) -> tuple[nn.Module, dict[str, Any]]:
         remaining, forgotten, unseen = self._views()
@@ -105,6 +106,7 @@ class _Run:
             "turned_goal": edit.goal,
             "steps_taken": look.step,
             "rewinds": rewinds,
+            "held_to": "parent" if self.origin is None else "origin",
             "targets_met": edit.done(look),
             "agreement_kept": edit.kept(look),
             "after": look.metrics(),
@@ -229,4 +231,23 @@ class _Run:
         near = nearest(
             forgotten.parent.representations, used.parent.representations, self.config.near
         )
-        return References(used.parent.positions, used.parent.logits.softmax(dim=1), near)
+        positions, logits = used.parent.positions, used.parent.logits
+        if self.origin is not None:
+            logits = self._answers_of(self.origin, positions)
+        return References(positions, logits.softmax(dim=1), near)
+
+    def _answers_of(self, origin: nn.Module, positions: Tensor) -> Tensor:
+        """What the origin says of remaining samples (r,) -> logits (r, k).
+
+        Each edit disturbs a little of everything. Held to its parent, it would keep what those
+        before it have disturbed, and ten edits would disturb ten times as much.
+        """
+        problem = self.problem
+        return answer(
+            copied(origin, problem.device),
+            problem.remaining,
+            positions,
+            problem.device,
+            self.config.embed_batch,
+            compute=problem.compute,
+        )
