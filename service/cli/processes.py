@@ -14,7 +14,6 @@ from service.cli.preflight import (
     refuse_unreachable_database,
 )
 from service.cli.servers import environment, with_servers
-from service.core import schema
 from service.core.db import Database
 from service.core.errors import ConfigurationError
 from service.core.logging import configure_logging, log_what_nobody_handles
@@ -104,4 +103,6 @@ def migrate() -> None:
     """Bring the database to this release's schema. Safe to run twice, and by two at once."""
     settings = with_database()
     assert settings.database_url  # noqa: S101 (with_servers names it)
+    from service.core import schema
+
     schema.upgrade(settings.database_url)

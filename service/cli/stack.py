@@ -20,7 +20,6 @@ from service.cli.preflight import (
     refuse_unreachable_database,
 )
 from service.cli.servers import Running, announced, environment, find_running
-from service.core import schema
 from service.core.db import Database
 from service.core.errors import ConfigurationError
 from service.core.settings import Settings
@@ -98,6 +97,9 @@ def refuse_what_cannot_work(settings: Settings) -> None:
 def prepare_database(settings: Settings) -> str:
     """Migrate, and make the administrator's key; returns the key."""
     assert settings.database_url  # noqa: S101 (the caller fills it in)
+    # It takes a tenth of a second to import, and most commands have no use for it.
+    from service.core import schema
+
     schema.upgrade(settings.database_url)
     database = Database(settings.database_url, pool_size=1)
     try:

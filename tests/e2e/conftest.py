@@ -19,6 +19,17 @@ from tests.conftest import plain_environment
 from tests.waiting import wait_until
 
 LEASE_SECONDS = 3.0
+AUTO: dict[str, Any] = {"method": "auto"}
+# Long enough to be met while it unlearns, and no longer.
+SLOW: dict[str, Any] = {
+    "method": "laf",
+    "method_parameters": {
+        "density_steps": 100,
+        "min_steps": 300,
+        "max_steps": 300,
+        "max_rewinds": 1,
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ class Service:
         return answer.json()
 
     def register(
-        self, described: dict[str, Any], name: str = "digits", method: str = "auto"
+        self, described: dict[str, Any], name: str = "digits", method: dict[str, Any] = AUTO
     ) -> None:
         """Register dataset and model as the demo made them, and wait until both are ready."""
         pixels = {
@@ -65,7 +76,7 @@ class Service:
         self.register_model(described, name, dataset=name, method=method)
 
     def register_model(
-        self, described: dict[str, Any], name: str, *, dataset: str, method: str = "auto"
+        self, described: dict[str, Any], name: str, *, dataset: str, method: dict[str, Any] = AUTO
     ) -> None:
         """Register the demo's model under this name, and wait until it is ready."""
         self.post(
@@ -74,7 +85,7 @@ class Service:
                 "name": name,
                 "dataset": dataset,
                 "source_uri": described["model"],
-                "method": method,
+                **method,
                 "architecture": {"kind": "module", "factory": described["factory"]},
             },
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Service
+from tests.e2e.conftest import SLOW, Service
 from tests.service.cli.running import unlearnd
 from tests.waiting import wait_until
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 def test_a_running_job_is_stopped_from_the_shell_and_its_request_is_retried(
     service: Service, digits: dict[str, Any]
 ) -> None:
-    service.register(digits, method="laf")
+    service.register(digits, method=SLOW)
     accepted = service.delete(digits["forget"])
     job = service.job_in_phase("unlearning")
     runs = service.pids("workers.runner")

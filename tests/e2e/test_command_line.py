@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import plain_environment
-from tests.e2e.conftest import Service, command_line, descendants, running
+from tests.e2e.conftest import SLOW, Service, command_line, descendants, running
 
 pytestmark = pytest.mark.e2e
 
@@ -143,7 +143,7 @@ def test_resources_keys_and_requests_from_a_shell(
 def test_up_ends_at_once_while_a_job_runs_and_the_job_goes_on_after_a_new_start(
     service: Service, digits: dict[str, Any]
 ) -> None:
-    service.register(digits, method="laf")
+    service.register(digits, method=SLOW)
     accepted = service.delete(digits["forget"])
     service.job_in_phase("unlearning")
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Service
+from tests.e2e.conftest import SLOW, Service
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
@@ -25,7 +25,7 @@ def check_one_version_came_of_it(
 
 
 def test_a_worker_killed_while_unlearning(service: Service, digits: dict[str, Any]) -> None:
-    service.register(digits, method="laf")
+    service.register(digits, method=SLOW)
     accepted = service.delete(digits["forget"])
     service.job_in_phase("unlearning")
 

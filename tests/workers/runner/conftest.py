@@ -1,5 +1,6 @@
 """Plans for runs in processes of their own, without a database."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,17 +19,19 @@ from workers.plan import (
 )
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+def quick_settings(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Settings:
     """Settings of this process, and of the runs that it starts."""
     for name, value in {"THREADS": "1", "DEVICE": "cpu", "MODULE_FACTORIES": "tests."}.items():
         monkeypatch.setenv(f"UNLEARND_{name}", value)
-    return Settings(home=tmp_path / "home", lease_seconds=2)
+    return Settings(home=folder / "home", lease_seconds=2)
 
 
 @pytest.fixture
-def validation(digits: dict[str, Any], tmp_path: Path) -> ValidatePlan:
-    staging = tmp_path / "parent"
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    return quick_settings(monkeypatch, tmp_path)
+
+
+def validate_plan(digits: dict[str, Any], staging: Path) -> ValidatePlan:
     staging.mkdir()
     return ValidatePlan(
         model="digits",
@@ -45,12 +48,33 @@ def validation(digits: dict[str, Any], tmp_path: Path) -> ValidatePlan:
 
 
 @pytest.fixture
+def validation(digits: dict[str, Any], tmp_path: Path) -> ValidatePlan:
+    return validate_plan(digits, tmp_path / "parent")
+
+
+@pytest.fixture(scope="session")
+def validated(
+    digits: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Validated]:
+    """Version 1 of the digits' model, and what its run told. Nobody may change the folder."""
+    folder = tmp_path_factory.mktemp("validated")
+    plan = validate_plan(digits, folder / "parent")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        outcome = run(plan, quick_settings(monkeypatch, folder), folder / "validating")
+    assert isinstance(outcome, Validated)
+    return plan.staging, outcome
+
+
+@pytest.fixture
 def unlearning(
-    digits: dict[str, Any], validation: ValidatePlan, quick: Settings, tmp_path: Path
+    digits: dict[str, Any],
+    validation: ValidatePlan,
+    validated: tuple[Path, Validated],
+    tmp_path: Path,
 ) -> UnlearnPlan:
-    """A small job: 40 samples out of the digits, from the parent that validation made."""
-    parent = run(validation, quick, tmp_path / "validating")
-    assert isinstance(parent, Validated)
+    """A small job: 40 samples out of the digits, from a parent that validation made."""
+    made, parent = validated
+    shutil.copytree(made, validation.staging, dirs_exist_ok=True)
     work = tmp_path / "work"
     work.mkdir()
     report = np.load(Path(urlsplit(digits["model"]).path).parent / "report.npz")
