@@ -53,9 +53,11 @@ def test_a_deletion_request_becomes_a_published_version(
     assert [path.name for path in scratch.iterdir() if path.is_dir()] == []
     assert list((service.settings.storage_dir / ".staging").iterdir()) == []
 
+    check_that_a_late_model_catches_up(service, digits, accepted["id"])
+    check_that_a_misfit_is_refused(service, digits)
     service.stop()
     written = service.log.read_text(encoding="utf-8")
-    assert "job ended" in written
+    check_that_every_line_is_an_object(written)
     for sample_id in [*known, "unknown-sample"]:
         assert sample_id not in written
 
@@ -120,6 +122,47 @@ def check_that_no_process_but_a_run_has_torch(service: Service) -> None:
     assert any("-Q gpu" in line for line in looked_at)
 
 
+def check_that_a_late_model_catches_up(
+    service: Service, digits: dict[str, Any], request_id: str
+) -> None:
+    service.register_model(digits, "late", dataset="digits")
+
+    wait_until(lambda: service.get("/v1/models/late")["tv"] == 1)
+    ended = service.request(request_id)
+    assert ended["status"] == "completed"
+    assert {version["model"] for version in ended["versions"]} == {"digits", "late"}
+    assert sorted((job["model"], job["attempt"]) for job in ended["jobs"]) == [
+        ("digits", 1),
+        ("late", 1),
+    ]
+    for name in ("digits", "late"):
+        assert len(service.get(f"/v1/models/{name}/versions")["items"]) == 2
+
+
+def check_that_a_misfit_is_refused(service: Service, digits: dict[str, Any]) -> None:
+    misfit = {
+        "name": "misfit",
+        "dataset": "digits",
+        "source_uri": digits["model"],
+        "architecture": {"kind": "module", "factory": "workers.zoo:fashion_cnn"},
+    }
+    service.post("/v1/models", misfit)
+    assert service.checked("/v1/models/misfit")["state"] == "invalid"
+
+
+def check_that_every_line_is_an_object(written: str) -> None:
+    """The log is JSON, but for the two lines that people wait for."""
+    lines = written.splitlines()
+    told = [line for line in lines if not line.startswith("{")]
+    assert [line.split(" is ")[0] for line in told] == ["unlearnd", "The administrator's key"]
+    logged = [json.loads(line) for line in lines if line not in told]
+    assert {one["process"] for one in logged} == {"up", "api", "dispatcher", "worker", "runner"}
+    assert any(one["event"] == "job ended" for one in logged)
+    (refused,) = [one for one in logged if one["event"] == "run refused"]
+    assert "does not fit" in refused["reason"]
+    assert "Traceback" in refused["exception"]
+
+
 def test_overlapping_requests_from_many_connections_lose_and_double_nothing(
     service: Service, digits: dict[str, Any]
 ) -> None:
@@ -158,24 +201,3 @@ def test_overlapping_requests_from_many_connections_lose_and_double_nothing(
         assert told["edit_of"]["version"] == 1
     assert forgotten == len(distinct)
     assert versions[-1]["tv"] == max(request["tv"] for request in ended)
-
-
-def test_a_model_that_is_registered_late_catches_up_by_itself(
-    service: Service, digits: dict[str, Any]
-) -> None:
-    service.register(digits)
-    accepted = service.delete(digits["forget"])
-    service.completes(accepted["id"])
-
-    service.register_model(digits, "late", dataset="digits")
-
-    wait_until(lambda: service.get("/v1/models/late")["tv"] == 1)
-    ended = service.request(accepted["id"])
-    assert ended["status"] == "completed"
-    assert {version["model"] for version in ended["versions"]} == {"digits", "late"}
-    assert sorted((job["model"], job["attempt"]) for job in ended["jobs"]) == [
-        ("digits", 1),
-        ("late", 1),
-    ]
-    for name in ("digits", "late"):
-        assert len(service.get(f"/v1/models/{name}/versions")["items"]) == 2
