@@ -216,12 +216,13 @@ def _applied(order: Order, device: torch.device, scratch: Path) -> dict[str, Any
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     watch = Stopwatch(device)
     report = audited(problem_of(images, gone, nothing, parent, order.seed, {}, compute), model)
+    audit_cost = watch.read()
     return {
         "measures": measure(model, images, task, order.seed),
         "cost": cost,
         "peak_mib": peak,
         "audit": report,
-        "audit_cost": watch.read(),
+        "audit_cost": audit_cost,
         "requests": made,
         "view": view(model, images, task, order.seed),
     }
