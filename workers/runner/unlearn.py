@@ -116,7 +116,7 @@ def unlearn(
         verdict = Verdict(not reasons, reasons)
     tell(ProgressLine(phase="publishing", fraction=0))
     facts = {
-        "edit_of": edit_of(plan, edited=unlearned.edited, held=origin is not None),
+        "edit_of": edit_of(plan, edited=unlearned.edited),
         "architecture": plan.architecture.model_dump() | blueprint.facts(),
         "fresh_weights": "base" if blueprint.begins_with_basis else "random",
         "representation": representation,

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from service.core.reasons import JobReason
 from service.core.settings import Settings
 from service.core.storage import MANIFEST, LocalStore
 from tests.workers.runner.plans import refusal, run
 from workers.lifecycle.origins import origin_of
 from workers.plan import Origin, Unlearned, UnlearnPlan
+from workers.supervision import RunFailedError
 
 STEPS: dict[str, Any] = {"max_steps": 10, "check_every": 10, "max_rewinds": 0}
 
@@ -41,20 +43,27 @@ def test_it_is_held_to_that_version_and_hands_it_on(
     assert told["edit_of"] == {"version": 3, "digest": edit.origin.digest}
 
 
-@pytest.mark.parametrize("change", [{"directory": Path("/nowhere")}, None])
 def test_without_one_the_parent_takes_its_place(
-    edit: UnlearnPlan, quick: Settings, tmp_path: Path, change: dict[str, Any] | None
+    edit: UnlearnPlan, quick: Settings, tmp_path: Path
 ) -> None:
-    """It never was, or it was destroyed after the plan was made."""
-    assert edit.origin is not None
-    origin = edit.origin.model_copy(update=change) if change else None
-
-    outcome = run(edit.model_copy(update={"origin": origin}), quick, tmp_path / "work")
+    outcome = run(edit.model_copy(update={"origin": None}), quick, tmp_path / "work")
 
     assert isinstance(outcome, Unlearned)
     told = provenance(edit.staging)
     assert told["method"]["summary"]["held_to"] == "parent"
     assert told["edit_of"] == {"version": 4, "digest": edit.lineage.parent_digest}
+
+
+def test_one_that_was_destroyed_since_the_plan_was_made_asks_for_another_plan(
+    edit: UnlearnPlan, quick: Settings, tmp_path: Path
+) -> None:
+    assert edit.origin is not None
+    origin = edit.origin.model_copy(update={"directory": tmp_path / "destroyed"})
+
+    with pytest.raises(RunFailedError, match="the origin has been destroyed meanwhile") as caught:
+        run(edit.model_copy(update={"origin": origin}), quick, tmp_path / "work")
+
+    assert caught.value.code == JobReason.STORAGE
 
 
 def test_one_that_was_tampered_with_is_refused(
