@@ -9,42 +9,18 @@ import numpy as np
 import pytest
 
 from service.core.settings import Settings
-from tests.workers.runner.plans import QUICK, data_plan, first_step, run
+from tests.workers.runner.plans import QUICK, first_step, quick_settings, run, validate_plan
 from workers.plan import (
     FORGOTTEN,
-    Architecture,
     UnlearnPlan,
     Validated,
     ValidatePlan,
 )
 
 
-def quick_settings(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Settings:
-    """Settings of this process, and of the runs that it starts."""
-    for name, value in {"THREADS": "1", "DEVICE": "cpu", "MODULE_FACTORIES": "tests."}.items():
-        monkeypatch.setenv(f"UNLEARND_{name}", value)
-    return Settings(home=folder / "home", lease_seconds=2)
-
-
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
     return quick_settings(monkeypatch, tmp_path)
-
-
-def validate_plan(digits: dict[str, Any], staging: Path) -> ValidatePlan:
-    staging.mkdir()
-    return ValidatePlan(
-        model="digits",
-        source_uri=digits["model"],
-        architecture=Architecture(kind="module", factory=digits["factory"], kwargs={}),
-        module="auto",
-        method="auto",
-        parameters={},
-        min_agreement=0.9,
-        tv=0,
-        data=data_plan(digits),
-        staging=staging,
-    )
 
 
 @pytest.fixture

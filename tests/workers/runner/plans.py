@@ -5,12 +5,23 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from service.core.settings import Settings
 from workers import supervision
 from workers.data.index import read_holdout, read_ids
 from workers.data.specs import ArraySpec, InputSpec
 from workers.keeper import Heartbeat, Keeper
-from workers.plan import DataFile, DataPlan, Lineage, Outcome, Plan, Refused
+from workers.plan import (
+    Architecture,
+    DataFile,
+    DataPlan,
+    Lineage,
+    Outcome,
+    Plan,
+    Refused,
+    ValidatePlan,
+)
 from workers.progress import RunProgress
 
 # Enough to forget a little, in a second or two.
@@ -21,6 +32,29 @@ QUICK: dict[str, Any] = {
     "check_every": 20,
     "density_steps": 50,
 }
+
+
+def quick_settings(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Settings:
+    """Settings of this process, and of the runs that it starts."""
+    for name, value in {"THREADS": "1", "DEVICE": "cpu", "MODULE_FACTORIES": "tests."}.items():
+        monkeypatch.setenv(f"UNLEARND_{name}", value)
+    return Settings(home=folder / "home", lease_seconds=2)
+
+
+def validate_plan(digits: dict[str, Any], staging: Path) -> ValidatePlan:
+    staging.mkdir()
+    return ValidatePlan(
+        model="digits",
+        source_uri=digits["model"],
+        architecture=Architecture(kind="module", factory=digits["factory"], kwargs={}),
+        module="auto",
+        method="auto",
+        parameters={},
+        min_agreement=0.9,
+        tv=0,
+        data=data_plan(digits),
+        staging=staging,
+    )
 
 
 def data_plan(described: dict[str, Any]) -> DataPlan:
