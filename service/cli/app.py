@@ -1,21 +1,54 @@
 """All commands, put together."""
 
+from importlib import import_module
 from typing import Any
 
 import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
 
-from service.cli import demo, keys, processes, resources, up
 from service.cli.console import fail
 from service.core.errors import ConfigurationError
 from service.core.settings import Settings
 from service.embedded import EmbeddedServerError
 from service.supervisor import CrashLoopError
 
+# Importing all of them takes longer than most of them do: each is imported when it is asked for.
+COMMANDS = {
+    "demo": "service.cli.demo:demo",
+    "up": "service.cli.up:up",
+    "api": "service.cli.processes:api",
+    "worker": "service.cli.processes:worker",
+    "dispatcher": "service.cli.processes:dispatcher",
+    "migrate": "service.cli.processes:migrate",
+    "keys": "service.cli.keys:app",
+    "datasets": "service.cli.resources:datasets",
+    "models": "service.cli.resources:models",
+    "requests": "service.cli.resources:requests",
+    "jobs": "service.cli.resources:jobs",
+}
 
-class OneLineErrors(TyperGroup):
-    """Errors that a user can mend end as one line that says how, not as a traceback."""
+
+class Commands(TyperGroup):
+    """Commands that are imported when they are asked for.
+
+    Errors that a user can mend end as one line that says how, not as a traceback.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in COMMANDS and cmd_name not in self.commands:
+            self.commands[cmd_name] = imported(cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in COMMANDS:
+            # So that the nearest one is named.
+            for name in COMMANDS:
+                self.get_command(ctx, name)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -26,6 +59,18 @@ class OneLineErrors(TyperGroup):
             fail(wrong_settings(error))
         except (ConfigurationError, EmbeddedServerError, CrashLoopError) as error:
             fail(str(error))
+
+
+def imported(name: str) -> Any:
+    module, _, attribute = COMMANDS[name].partition(":")
+    found = getattr(import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        group = typer.main.get_group(found)
+        group.name = name
+        return group
+    single = typer.Typer(add_completion=False)
+    single.command(name)(found)
+    return typer.main.get_command(single)
 
 
 def wrong_settings(error: ValidationError) -> str:
@@ -39,19 +84,13 @@ def wrong_settings(error: ValidationError) -> str:
 
 
 app = typer.Typer(
-    cls=OneLineErrors,
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Deletion requests in, unlearned and audited model versions out.",
 )
-app.command()(demo.demo)
-app.command()(up.up)
-app.command()(processes.api)
-app.command()(processes.worker)
-app.command()(processes.dispatcher)
-app.command()(processes.migrate)
-app.add_typer(keys.app, name="keys")
-app.add_typer(resources.datasets, name="datasets")
-app.add_typer(resources.models, name="models")
-app.add_typer(resources.requests, name="requests")
-app.add_typer(resources.jobs, name="jobs")
+
+
+@app.callback()
+def unlearnd() -> None:
+    """Deletion requests in, unlearned and audited model versions out."""

@@ -8,8 +8,7 @@ from typing import Any, BinaryIO
 
 import httpx2
 
-from service.cli.servers import find_running
-from service.cli.stack import base_url
+from service.cli.servers import base_url, find_running
 from service.core.errors import ConfigurationError
 from service.core.settings import Settings, is_url_of
 

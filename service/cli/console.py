@@ -8,8 +8,6 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from service.core.logging import configure_logging
-
 # Set for the processes of `unlearnd up`, which write where it logs.
 SUPERVISED = "UNLEARND_SUPERVISED"
 
@@ -23,6 +21,8 @@ def fail(sentence: str) -> NoReturn:
     It is a line of the log where it would stand among the lines of a log.
     """
     if SUPERVISED in os.environ:
+        from service.core.logging import configure_logging
+
         configure_logging("INFO", process="unlearnd")
         structlog.get_logger(__name__).error(sentence)
         raise typer.Exit(1)

@@ -19,7 +19,8 @@ from service.cli.preflight import (
     refuse_unreachable_broker,
     refuse_unreachable_database,
 )
-from service.cli.servers import Running, announced, environment, find_running
+from service.cli.servers import Running, announced, base_url, environment, find_running
+from service.core import schema
 from service.core.db import Database
 from service.core.errors import ConfigurationError
 from service.core.settings import Settings
@@ -69,11 +70,6 @@ def stack(settings: Settings, signals: StopSignals, logs: Path | None) -> Iterat
                 yield Stack(url, key, supervisor, settings)
 
 
-def base_url(settings: Settings) -> str:
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "") else settings.host  # noqa: S104
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
-
-
 def running(settings: Settings, url: str) -> Running:
     return Running(os.getpid(), url, settings.database_url or "", settings.redis_url or "")
 
@@ -97,9 +93,6 @@ def refuse_what_cannot_work(settings: Settings) -> None:
 def prepare_database(settings: Settings) -> str:
     """Migrate, and make the administrator's key; returns the key."""
     assert settings.database_url  # noqa: S101 (the caller fills it in)
-    # It takes a tenth of a second to import, and most commands have no use for it.
-    from service.core import schema
-
     schema.upgrade(settings.database_url)
     database = Database(settings.database_url, pool_size=1)
     try:

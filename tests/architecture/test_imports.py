@@ -40,7 +40,7 @@ def reached(modules: set[str], *forbidden: str) -> set[str]:
     "code",
     [
         "from service.main import create_app; create_app().openapi()",
-        "import service.cli.app",
+        "from service.cli.app import COMMANDS, imported; [imported(name) for name in COMMANDS]",
         "import service.dispatcher.loop",
     ],
 )
@@ -49,6 +49,16 @@ def test_the_service_loads_no_torch_and_no_worker(code: str) -> None:
 
     assert "service.core.settings" in modules
     assert reached(modules, "torch", "safetensors", "workers", "numpy") == set()
+
+
+def test_a_command_that_calls_the_service_loads_no_database_and_no_queue() -> None:
+    """It would take twice as long to start."""
+    modules = loaded_by("from service.cli.app import imported; imported('requests')")
+
+    assert "service.cli.client" in modules
+    assert (
+        reached(modules, "alembic", "celery", "kombu", "service.main", "service.core.db") == set()
+    )
 
 
 def test_a_worker_loads_no_torch(tmp_path: Path) -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-import typer
 import yaml
 
-from service.cli.app import app
+from service.cli.app import COMMANDS, imported
 from service.core.settings import Settings
 from service.core.states import LifeCycle
 from service.core.tables import Dataset, DeletionRequest, Job, Model, ModelVersion
@@ -57,9 +56,8 @@ def check_command(words: list[str]) -> None:
     """Fail unless `words` is an `unlearnd` command whose options exist."""
     program, name, *options = words
     assert Path(program).name == "unlearnd"
-    known: Any = typer.main.get_command(app)
-    assert name in known.commands, f"unlearnd has no command {name}"
-    accepted = {flag for parameter in known.commands[name].params for flag in parameter.opts}
+    assert name in COMMANDS, f"unlearnd has no command {name}"
+    accepted = {flag for parameter in imported(name).params for flag in parameter.opts}
     assert {option for option in options if option.startswith("-")} <= accepted
 
 
