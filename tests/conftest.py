@@ -30,6 +30,13 @@ from service.main import create_app
 GIVEN = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("UNLEARND_")}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs servers, so that it alone can be run again on others."""
+    for item in items:
+        if "servers" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.servers)
+
+
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerURLs]:
     """PostgreSQL and Redis: UNLEARND_DATABASE_URL and UNLEARND_REDIS_URL, or embedded ones."""
