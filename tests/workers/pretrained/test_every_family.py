@@ -13,6 +13,7 @@ from torch.nn import functional
 from tests.workers.pretrained.parents import FORGET, Parent, Runs
 from tests.workers.pretrained.training import part
 from workers.architectures.pretrained import Pretrained
+from workers.plan import Origin
 from workers.runner.readback import answers
 from workers.unlearning.tap import find_tap
 
@@ -144,3 +145,20 @@ def test_the_same_problem_gives_the_same_bytes(
         digests.append(again.written.digest)
 
     assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("parent", ["image encoder"], indirect=True)
+def test_an_origin_decides_by_the_same_prototypes(
+    parent: Parent, runs: Runs, tmp_path: Path
+) -> None:
+    """So an edit that is held to its own parent comes to the same weights."""
+    first = runs.validated(parent.validation(tmp_path / "first"))
+    origin = Origin(version=1, digest=first.written.digest, directory=tmp_path / "first")
+
+    runs.unlearned(parent, first, tmp_path / "plain")
+    runs.unlearned(parent, first, tmp_path / "held", origin=origin)
+
+    told = json.loads((tmp_path / "held" / "unlearning.json").read_text(encoding="utf-8"))
+    assert told["method"]["summary"]["held_to"] == "origin"
+    plain, held = (load_file(tmp_path / name / "model.safetensors") for name in ("plain", "held"))
+    assert all(torch.equal(plain[name], held[name]) for name in plain)
