@@ -14,6 +14,27 @@ from workers.unlearning.base import Problem, Samples
 from workers.unlearning.tap import find_tap
 from workers.zoo import digits_cnn
 
+# Parameters of each method, for tests of what does not depend on how well it forgets.
+FEW_STEPS: dict[str, dict[str, Any]] = {
+    "distil": {"passes": 0.1, "max_passes": 0.1, "min_steps": 8, "batch": 50},
+    "redirect": {
+        "max_steps": 4,
+        "check_every": 4,
+        "max_rewinds": 0,
+        "references": 300,
+        "learning_rate": 3e-4,
+        "averaging": 0.0,
+    },
+    "laf": {
+        "min_steps": 4,
+        "max_steps": 4,
+        "check_every": 4,
+        "density_steps": 5,
+        "embedded_samples": 300,
+        "check_samples": 100,
+    },
+}
+
 
 @dataclass(frozen=True)
 class Tensors:

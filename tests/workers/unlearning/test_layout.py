@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.workers.memorised import Digits
+from tests.workers.memorised import FEW_STEPS, Digits
 from workers.unlearning.layout import copied, lay_out
 from workers.unlearning.registry import get_method
 from workers.zoo import digits_cnn
@@ -47,23 +47,9 @@ def test_there_and_back_changes_nothing() -> None:
         assert tensor.stride() == before[name][1]
 
 
-SHORT: dict[str, dict[str, object]] = {
-    "distil": {"passes": 0.1, "max_passes": 0.1, "min_steps": 4},
-    "redirect": {"max_steps": 4, "check_every": 4, "max_rewinds": 0, "references": 300},
-    "laf": {
-        "min_steps": 4,
-        "max_steps": 4,
-        "check_every": 4,
-        "density_steps": 5,
-        "embedded_samples": 300,
-        "check_samples": 100,
-    },
-}
-
-
-@pytest.mark.parametrize("method", SHORT)
+@pytest.mark.parametrize("method", FEW_STEPS)
 def test_what_a_method_gives_lies_as_the_parent_does(digits: Digits, method: str) -> None:
-    done = get_method(method).unlearn(digits.problem(parameters=SHORT[method]), lambda _p: None)
+    done = get_method(method).unlearn(digits.problem(parameters=FEW_STEPS[method]), lambda _p: None)
 
     pairs = zip(done.model.parameters(), digits.parent.parameters(), strict=True)
     assert all(ours.stride() == its.stride() for ours, its in pairs)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.workers.memorised import Digits, samples, state
+from tests.workers.memorised import FEW_STEPS, Digits, samples, state
 from workers.unlearning.base import Problem, Tap, Unlearned, UnlearningError
 from workers.unlearning.compute import Compute
 from workers.unlearning.embedding import answer, embed
@@ -17,26 +17,6 @@ from workers.unlearning.tap import Tapped
 from workers.zoo import digits_cnn
 
 CPU = torch.device("cpu")
-# Few steps, and batches that are larger than what fits.
-METHODS: dict[str, dict[str, Any]] = {
-    "distil": {"passes": 0.1, "max_passes": 0.1, "min_steps": 8, "batch": 50},
-    "redirect": {
-        "max_steps": 4,
-        "check_every": 4,
-        "max_rewinds": 0,
-        "references": 300,
-        "learning_rate": 3e-4,
-        "averaging": 0.0,
-    },
-    "laf": {
-        "min_steps": 4,
-        "max_steps": 4,
-        "check_every": 4,
-        "density_steps": 5,
-        "embedded_samples": 300,
-        "check_samples": 100,
-    },
-}
 
 
 class Narrow(nn.Module):
@@ -100,9 +80,9 @@ def test_what_fits_is_not_reduced(digits: Digits) -> None:
     assert "batch_reduced" not in compute.facts()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FEW_STEPS)
 def test_a_step_in_halves_is_the_step_in_one_piece(digits: Digits, method: str) -> None:
-    parameters, compute = METHODS[method], Compute()
+    parameters, compute = FEW_STEPS[method], Compute()
     whole = run(method, narrow(digits, room=10**6, parameters=parameters))
 
     parts = run(method, narrow(digits, room=30, parameters=parameters, compute=compute))
@@ -123,7 +103,7 @@ def test_one_sample_that_does_not_fit_is_said(digits: Digits) -> None:
         answer(problem.model, problem.remaining, torch.arange(9), CPU, 4)
     fits_only_without_gradients = replace(problem, model=digits.parent, tap=digits.problem().tap)
     with pytest.raises(UnlearningError, match="One sample does not fit"):
-        run("distil", replace(fits_only_without_gradients, parameters=METHODS["distil"]))
+        run("distil", replace(fits_only_without_gradients, parameters=FEW_STEPS["distil"]))
 
 
 @pytest.mark.parametrize("error", [RuntimeError, MemoryError])
@@ -131,6 +111,6 @@ def test_any_other_error_is_passed_on(digits: Digits, error: type[Exception]) ->
     problem = narrow(digits, room=10, error=error)
     with pytest.raises(error, match="out of memory"):
         answer(problem.model, problem.remaining, torch.arange(20), CPU, 20)
-    problem = replace(problem, model=digits.parent, parameters=METHODS["distil"])
+    problem = replace(problem, model=digits.parent, parameters=FEW_STEPS["distil"])
     with pytest.raises(error, match="out of memory"):
         run("distil", problem)
