@@ -4,6 +4,7 @@ They meet by files in the scratch directory and talk over the loopback interface
 listens on a network.
 """
 
+import atexit
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -87,3 +88,13 @@ def be_one_of_several(work_dir: str, launcher: int) -> None:
         fulfil(Path(work_dir), plan, settings, pipe, ranks)
     finally:
         dist.destroy_process_group()
+    leave_the_interpreter()
+
+
+def leave_the_interpreter() -> None:
+    """Let this process, which has done its part, end by itself and skip what Python does then.
+
+    Native threads that still run can abort a process whose interpreter is taken apart. Here that
+    would be the death of one of several, for which the launcher ends the others in their work.
+    """
+    atexit.register(os._exit, 0)

@@ -1,5 +1,8 @@
 """Two processes that do one job come to what one comes to."""
 
+import atexit
+import faulthandler
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +16,7 @@ from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 
 from tests.workers.memorised import Digits, samples, state
+from workers.runner.launch import leave_the_interpreter
 from workers.unlearning.base import Problem, Samples
 from workers.unlearning.compute import Compute
 from workers.unlearning.embedding import answer
@@ -65,6 +69,9 @@ def problem_of(tensors: dict[str, Tensor], compute: Compute, method: str) -> Pro
 
 
 def be_one_of_two(rank: int, folder: str) -> None:
+    faulthandler.enable()
+    # As a native thread does at times that still runs when an interpreter is taken apart.
+    atexit.register(os.abort)
     torch.set_num_threads(1)
     home, ranks = Path(folder), Ranks(rank, 2)
     dist.init_process_group(
@@ -86,6 +93,7 @@ def be_one_of_two(rank: int, folder: str) -> None:
     )
     uneven(ranks, home)
     dist.destroy_process_group()
+    leave_the_interpreter()
 
 
 def uneven(ranks: Ranks, home: Path) -> None:
