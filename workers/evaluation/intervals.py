@@ -43,20 +43,32 @@ def precedence(hits: int, members: int, allowed: int, others: int) -> float:
     return min(1.0, float(logs.exp().sum()))
 
 
+def at_least(hits: int, count: int, share: float) -> float:
+    """The chance of `hits` or more of `count`, each with the chance `share`: the binomial tail."""
+    if not hits:
+        return 1.0
+    found = torch.arange(hits, count + 1, dtype=torch.double)
+    chance = torch.tensor(share, dtype=torch.double)
+    # xlogy is 0 for none of what cannot be.
+    logs = (
+        _log_choose(count, found)
+        + torch.xlogy(found, chance)
+        + torch.special.xlog1py(count - found, -chance)
+    )
+    return min(1.0, float(logs.exp().sum()))
+
+
 def _lower(hits: int, count: int) -> float:
     """The share at which `hits` or more of `count` have a chance of 2.5 %, by bisection."""
     if not hits:
         return 0.0
-    found = torch.arange(hits, count + 1, dtype=torch.double)
-    ways = _log_choose(count, found)
     low, high = 0.0, 1.0
     for _ in range(HALVINGS):
-        share = torch.tensor((low + high) / 2, dtype=torch.double)
-        logs = ways + found * share.log() + (count - found) * (-share).log1p()
-        if float(logs.exp().sum()) < 0.025:
-            low = float(share)
+        share = (low + high) / 2
+        if at_least(hits, count, share) < 0.025:
+            low = share
         else:
-            high = float(share)
+            high = share
     return low
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.evaluation.intervals import clopper_pearson, precedence, wilson
+from workers.evaluation.intervals import at_least, clopper_pearson, precedence, wilson
 
 
 def test_wilsons_interval() -> None:
@@ -17,6 +17,15 @@ def test_clopper_and_pearsons_interval() -> None:
     assert clopper_pearson(0, 20) == pytest.approx((0.0, 1 - 0.025 ** (1 / 20)), abs=1e-9)
     assert clopper_pearson(20, 20) == pytest.approx((0.025 ** (1 / 20), 1.0), abs=1e-9)
     assert clopper_pearson(2, 10) == pytest.approx((0.0252, 0.5561), abs=1e-4)
+
+
+def test_the_chance_of_so_many_or_more() -> None:
+    """Two or three heads of three throws: 4 of 8 ways."""
+    assert at_least(2, 3, 0.5) == pytest.approx(0.5)
+    assert at_least(0, 3, 0.1) == 1.0
+    assert at_least(3, 3, 0.2) == pytest.approx(0.008)
+    assert at_least(1, 3, 0.0) == 0.0
+    assert at_least(2, 3, 1.0) == 1.0
 
 
 def test_the_chance_of_so_many_above_a_threshold() -> None:

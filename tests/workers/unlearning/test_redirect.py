@@ -67,9 +67,45 @@ def test_samples_that_are_not_known_by_heart_keep_their_decisions(digits: Digits
         before = digits.parent(ordinary)
         after = result.model(ordinary)
     assert result.summary["turned"] <= 3
+    assert result.summary["contradicted_by_chance"] > 0.2
     assert (before.argmax(1) == after.argmax(1)).float().mean() >= 0.95
     # Nobody is to be surer of them than of what was never seen.
     assert after.softmax(1).max(1).values.mean() < before.softmax(1).max(1).values.mean()
+
+
+def test_where_nothing_shows_that_anything_is_known_by_heart_steps_are_small(
+    digits: Digits,
+) -> None:
+    ordinary, others = digits.remaining[:60], digits.remaining[60:]
+
+    def moved(doubt: float) -> float:
+        result = run(
+            digits.problem(
+                forgotten=samples(ordinary), remaining=samples(others), parameters={"doubt": doubt}
+            )
+        )
+        assert result.reached
+        assert result.summary["rewinds"] == 0
+        before = state(digits.parent)
+        return sum(
+            float((tensor - before[name]).square().sum())
+            for name, tensor in state(result.model).items()
+        )
+
+    # A third of the step size is about a third of the way, and a ninth of its square.
+    assert moved(0.2) < 0.4 * moved(1.0)
+
+
+def test_if_small_steps_turn_too_few_larger_ones_follow(digits: Digits) -> None:
+    short: dict[str, Any] = {"doubt": 0.0, "max_steps": 10, "max_rewinds": 1}
+    seen: list[Progress] = []
+
+    result = get_method("redirect").unlearn(digits.problem(parameters=short), seen.append)
+
+    looks = [progress.metrics["turned"] for progress in seen if "turned" in progress.metrics]
+    assert result.summary["rewinds"] == 1
+    assert looks[0] < result.summary["turned_goal"]
+    assert looks[0] < looks[1] == result.summary["after"]["turned"]
 
 
 def test_an_edit_of_edits_is_held_to_what_the_first_one_was_an_edit_of(digits: Digits) -> None:

@@ -76,6 +76,8 @@ def test_only_the_excess_of_contradicted_samples_is_turned() -> None:
 
     assert found.natural == pytest.approx(0.2)
     assert found.contradicted == 6
+    # Six or more of ten, with a chance of 1/5 each: the tail of the binomial distribution.
+    assert found.by_chance == pytest.approx(0.00637, abs=1e-5)
     assert found.turned.tolist() == [False] * 5 + [True] * 5
     outputs = found.outputs(torch.tensor([0.6, 0.7, 0.8]))
     assert outputs.argmax(1).tolist() == [0] * 5 + [1] * 5

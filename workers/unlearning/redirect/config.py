@@ -18,6 +18,12 @@ class RedirectConfig(Knobs):
     learning_rate: float = knob(
         1e-3, "First step size of Adam; it falls to nothing at max_steps.", 1e-8, 1.0
     )
+    doubt: float = knob(
+        0.2,
+        "Chance of as many contradictions, from which on steps of a third are tried first.",
+        0.0,
+        1.0,
+    )
     forget_weight: float = knob(0.1, "Weight of forgotten samples beside remaining ones.", 0.0)
     forget_batch: int = knob(64, "Forgotten samples a step, at most.", 1, 65536)
     remaining_batch: int = knob(256, "Remaining samples a step, at most.", 1, 65536)
@@ -39,7 +45,9 @@ class RedirectConfig(Knobs):
     settle: int = knob(4, "Looks in a row at which enough must be turned.", 1)
     lost_looks: int = knob(3, "Looks in a row without agreement that end an attempt.", 1)
     patience: int = knob(2, "Looks at which confidence comes no nearer, before it ends.", 1)
-    max_rewinds: int = knob(3, "Times the step size is divided by three to keep agreement.", 0, 100)
+    max_rewinds: int = knob(
+        3, "Further attempts, with steps so small that agreement is kept.", 0, 100
+    )
     guard_samples: int = knob(
         1000, "Remaining samples that are watched and not trained on, at most.", 1
     )

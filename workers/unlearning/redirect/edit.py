@@ -79,6 +79,8 @@ class Edit:
         # Of samples that nobody has seen, neighbours contradict a share too: more than is left
         # then would stand out.
         self.goal = min(config.turned_share, 1.0 - targets.natural)
+        # Whether as many are contradicted by chance alone, often enough.
+        self.doubtful = targets.by_chance >= config.doubt
 
     def attempt(
         self,

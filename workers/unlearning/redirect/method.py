@@ -102,6 +102,7 @@ class _Run:
             "remaining": len(self.problem.remaining),
             "contradicted": goal.contradicted,
             "contradicted_naturally": goal.natural,
+            "contradicted_by_chance": goal.by_chance,
             "turned": int(goal.turned.sum()),
             "turned_goal": edit.goal,
             "steps_taken": look.step,
@@ -124,9 +125,13 @@ class _Run:
         def rank(look: Look) -> tuple[bool, float]:
             return edit.kept(look), look.turned
 
-        for rewinds in range(saved.facts["rewinds"] if saved else 0, self.config.max_rewinds + 1):
+        cautions = self._cautions(edit.doubtful)
+        for rewinds in range(saved.facts["rewinds"] if saved else 0, len(cautions)):
+            # Larger steps than those that have lost agreement would lose it as well.
+            if best is not None and cautions[rewinds] == 1.0 and not edit.kept(best[1]):
+                continue
             save = partial(self._save, rewinds, best)
-            student, look = edit.attempt(3.0**-rewinds, tell, save, saved)
+            student, look = edit.attempt(cautions[rewinds], tell, save, saved)
             saved = None
             if best is None or rank(look) > rank(best[1]):
                 best = student, look
@@ -134,6 +139,17 @@ class _Run:
                 break
         assert best is not None  # noqa: S101 (there was one attempt at least)
         return *best, rewinds
+
+    def _cautions(self, doubtful: bool) -> list[float]:
+        """By what the step size is multiplied, attempt by attempt.
+
+        Where nothing shows that anything was learnt by heart, large steps would disturb for
+        nothing; they come next, if small ones turn too few.
+        """
+        cautions = [3.0**-rewinds for rewinds in range(self.config.max_rewinds + 1)]
+        if doubtful:
+            cautions[:2] = reversed(cautions[:2])
+        return cautions
 
     def _save(self, rewinds: int, best: tuple[nn.Module, Look] | None, at: Attempt) -> None:
         saves = self.problem.compute.saves

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from workers.evaluation.intervals import at_least
+
 # Keeps logarithms finite where no neighbour has a class.
 FLOOR = 1e-4
 HALVINGS = 40
@@ -18,7 +20,8 @@ class Targets:
     turned: (n,) bool, those that are to be decided as their neighbours are. kept: softmax targets
     (n - t, k) of the others. said: the neighbours' softmax outputs (t, k) for the turned ones.
     natural: the share of held-out samples whose neighbours contradict the parent.
-    contradicted: how many forgotten samples' neighbours do.
+    contradicted: how many forgotten samples' neighbours do. by_chance: the chance that so many or
+    more held-out samples of as many would be.
     """
 
     turned: Tensor
@@ -26,6 +29,7 @@ class Targets:
     said: Tensor
     natural: float
     contradicted: int
+    by_chance: float
 
     def outputs(self, unseen: Tensor) -> Tensor:
         """Softmax targets (n, k), with turned ones as sure as held-out samples are: `unseen` (h,).
@@ -117,4 +121,5 @@ def targets(
         said=forgotten_neighbours[turned].clamp(min=FLOOR),
         natural=natural,
         contradicted=contradicted,
+        by_chance=at_least(contradicted, len(forgotten), natural),
     )
