@@ -1,5 +1,6 @@
 """Reads a plan, does it, and leaves an outcome beside it."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ from workers.runner.death import die_before_others, die_with
 
 
 def main(work_dir: Path) -> None:
-    # torch is imported here and not above: the supervisor's death must be noticed before.
+    # torch is imported here and not above: the supervisor's death must be noticed before. What it
+    # makes stays, and looking through it again and again for garbage takes a second.
+    gc.disable()
     from service.core.settings import Settings
     from workers.device import count_processes
     from workers.plan import ProgressLine, UnlearnPlan
@@ -16,6 +19,8 @@ def main(work_dir: Path) -> None:
     from workers.runner.progress import ProgressPipe
     from workers.unlearning.ranks import Ranks
 
+    gc.freeze()
+    gc.enable()
     plan, settings = read_plan(work_dir), Settings()
     if isinstance(plan, UnlearnPlan):
         count = count_processes(plan.device, settings.processes)

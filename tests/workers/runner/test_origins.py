@@ -32,8 +32,14 @@ def edit(unlearning: UnlearnPlan) -> UnlearnPlan:
     return unlearning.model_copy(update=change)
 
 
+@pytest.fixture(params=[1, 2], ids=["alone", "in two processes"])
+def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setenv("UNLEARND_PROCESSES", str(request.param))
+    return int(request.param)
+
+
 def test_it_is_held_to_that_version_and_hands_it_on(
-    edit: UnlearnPlan, quick: Settings, tmp_path: Path
+    edit: UnlearnPlan, quick: Settings, tmp_path: Path, processes: int
 ) -> None:
     assert isinstance(run(edit, quick, tmp_path / "work"), Unlearned)
 
@@ -41,6 +47,7 @@ def test_it_is_held_to_that_version_and_hands_it_on(
     told = provenance(edit.staging)
     assert told["method"]["summary"]["held_to"] == "origin"
     assert told["edit_of"] == {"version": 3, "digest": edit.origin.digest}
+    assert told["device"]["processes"] == processes
 
 
 def test_without_one_the_parent_takes_its_place(
@@ -54,6 +61,7 @@ def test_without_one_the_parent_takes_its_place(
     assert told["edit_of"] == {"version": 4, "digest": edit.lineage.parent_digest}
 
 
+@pytest.mark.usefixtures("processes")
 def test_one_that_was_destroyed_since_the_plan_was_made_asks_for_another_plan(
     edit: UnlearnPlan, quick: Settings, tmp_path: Path
 ) -> None:

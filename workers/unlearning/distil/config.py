@@ -11,7 +11,7 @@ from workers.unlearning.knobs import Knobs, knob
 class DistilConfig(Knobs):
     TITLE: ClassVar[str] = "Distillation"
 
-    passes: float = knob(3.25, "Samples trained on, over the number remaining.", 0.01, 1000)
+    passes: float = knob(3.5, "Samples trained on, over the number remaining.", 0.01, 1000)
     max_passes: float = knob(15.0, "The same, with what agreement still takes.", 0.01, 10000)
     min_steps: int = knob(1000, "The step budget is never smaller than this.", 1)
     batch: int = knob(128, "Remaining samples a step, at most.", 1, 65536)
