@@ -73,19 +73,21 @@ def test_samples_that_are_not_known_by_heart_keep_their_decisions(digits: Digits
     assert after.softmax(1).max(1).values.mean() < before.softmax(1).max(1).values.mean()
 
 
+@pytest.mark.parametrize(
+    ("rows", "turned", "large", "share"),
+    [(slice(0, 60), 0, {"max_rewinds": 0}, 0.05), (slice(180, 240), 1, {"doubt": 0.5}, 0.4)],
+)
 def test_where_nothing_shows_that_anything_is_known_by_heart_steps_are_small(
-    digits: Digits,
+    digits: Digits, rows: slice, turned: int, large: dict[str, Any], share: float
 ) -> None:
-    ordinary, others = digits.remaining[:60], digits.remaining[60:]
+    others = torch.cat([digits.remaining[: rows.start], digits.remaining[rows.stop :]])
+    sets = {"forgotten": samples(digits.remaining[rows]), "remaining": samples(others)}
 
-    def moved(doubt: float) -> float:
-        result = run(
-            digits.problem(
-                forgotten=samples(ordinary), remaining=samples(others), parameters={"doubt": doubt}
-            )
-        )
+    def moved(parameters: dict[str, Any]) -> float:
+        result = run(digits.problem(**sets, parameters=parameters))
         assert result.reached
         assert result.summary["rewinds"] == 0
+        assert result.summary["turned"] == turned
         before = state(digits.parent)
         return sum(
             float((tensor - before[name]).square().sum())
@@ -93,7 +95,7 @@ def test_where_nothing_shows_that_anything_is_known_by_heart_steps_are_small(
         )
 
     # A third of the step size is about a third of the way, and a ninth of its square.
-    assert moved(0.2) < 0.4 * moved(1.0)
+    assert moved({}) < share * moved(large)
 
 
 def test_if_small_steps_turn_too_few_larger_ones_follow(digits: Digits) -> None:

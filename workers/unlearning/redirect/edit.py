@@ -79,6 +79,7 @@ class Edit:
         # Of samples that nobody has seen, neighbours contradict a share too: more than is left
         # then would stand out.
         self.goal = min(config.turned_share, 1.0 - targets.natural)
+        self.nothing_to_turn = not bool(targets.turned.any())
         # Whether as many are contradicted by chance alone, often enough.
         self.doubtful = targets.by_chance >= config.doubt
 

@@ -24,6 +24,8 @@ from workers.unlearning.tap import Tapped
 
 # It stops at its goal; so much of it is good enough to be an end.
 NEARLY_ALL = 0.9
+# How often the step size is divided by three before the first step, where nothing is to be turned.
+SMALL = 2
 
 
 @register
@@ -125,7 +127,7 @@ class _Run:
         def rank(look: Look) -> tuple[bool, float]:
             return edit.kept(look), look.turned
 
-        cautions = self._cautions(edit.doubtful)
+        cautions = self._cautions(edit)
         for rewinds in range(saved.facts["rewinds"] if saved else 0, len(cautions)):
             # Larger steps than those that have lost agreement would lose it as well.
             if best is not None and cautions[rewinds] == 1.0 and not edit.kept(best[1]):
@@ -140,14 +142,17 @@ class _Run:
         assert best is not None  # noqa: S101 (there was one attempt at least)
         return *best, rewinds
 
-    def _cautions(self, doubtful: bool) -> list[float]:
+    def _cautions(self, edit: Edit) -> list[float]:
         """By what the step size is multiplied, attempt by attempt.
 
         Where nothing shows that anything was learnt by heart, large steps would disturb for
-        nothing; they come next, if small ones turn too few.
+        nothing; they come next, if small ones turn too few. Where nothing is to be turned, and
+        only confidence is to be brought down, there is no need for them.
         """
         cautions = [3.0**-rewinds for rewinds in range(self.config.max_rewinds + 1)]
-        if doubtful:
+        if edit.nothing_to_turn:
+            return cautions[SMALL:] or cautions[-1:]
+        if edit.doubtful:
             cautions[:2] = reversed(cautions[:2])
         return cautions
 
