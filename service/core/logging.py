@@ -47,9 +47,8 @@ def _database_errors() -> tuple[type[BaseException], ...]:
 
     Runs know no database, and to load these takes a tenth of the time in which a run starts.
     """
-    return tuple(
-        getattr(sys.modules[module], name) for module, name in ERRORS if module in sys.modules
-    )
+    found = (getattr(sys.modules.get(module), name, None) for module, name in ERRORS)
+    return tuple(kind for kind in found if kind is not None)
 
 
 def configure_logging(level: str, *, process: str) -> None:
