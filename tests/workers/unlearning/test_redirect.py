@@ -12,6 +12,7 @@ from tests.workers.memorised import Digits, same, samples, state
 from workers.evaluation.agreement import divergence
 from workers.unlearning.base import ParameterError, Problem, Progress, Unlearned
 from workers.unlearning.redirect.config import RedirectConfig
+from workers.unlearning.redirect.edit import in_whole
 from workers.unlearning.registry import get_method
 
 
@@ -160,7 +161,35 @@ def test_agreement_that_cannot_be_kept_ends_in_rewinds_and_is_said(digits: Digit
 def test_no_more_is_turned_than_held_out_samples_would_be(unlearned: Unlearned) -> None:
     natural = unlearned.summary["contradicted_naturally"]
     assert 0 < natural < 0.2
-    assert unlearned.summary["turned_goal"] == min(0.97, 1 - natural)
+    turned = unlearned.summary["turned"]
+    assert unlearned.summary["turned_goal"] == round(min(0.97, 1 - natural) * turned) / turned
+
+
+@pytest.mark.parametrize(
+    ("count", "enough"),
+    [(0, 0.85), (1, 1.0), (2, 1.0), (3, 1.0), (4, 0.75), (10, 0.8), (11, 9 / 11)],
+)
+def test_the_goal_is_one_that_whole_samples_can_meet(count: int, enough: float) -> None:
+    """Of four samples that nobody has seen, neighbours contradict 0.6: one, and not none."""
+    assert in_whole(0.85, count) == enough
+
+
+def test_one_sample_is_turned_however_many_neighbours_contradict_the_unseen() -> None:
+    assert in_whole(0.3, 1) == 1.0
+
+
+@pytest.mark.parametrize(("doubt", "attempts"), [(1.0, 1), (0.0, 2)])
+def test_smaller_steps_do_not_follow_those_that_kept_agreement_and_turned_too_few(
+    digits: Digits, doubt: float, attempts: int
+) -> None:
+    # No answer is likelier than any other by that much, so that nothing ever counts as turned.
+    never: dict[str, Any] = {"margin": 1.0, "doubt": doubt, "max_steps": 20}
+
+    result = run(digits.problem(parameters=never))
+
+    assert not result.reached
+    assert result.summary["agreement_kept"]
+    assert result.summary["rewinds"] == attempts - 1
 
 
 def test_what_an_attempt_had_before_it_lost_agreement_is_not_lost(digits: Digits) -> None:

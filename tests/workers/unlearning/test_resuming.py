@@ -28,11 +28,10 @@ METHODS: dict[str, dict[str, Any]] = {
     "redirect": {
         "max_steps": 15,
         "check_every": 5,
-        "max_rewinds": 2,
+        "max_rewinds": 3,
         "references": 300,
-        "learning_rate": 3e-3,
-        # Nobody is turned so clearly: all attempts are made.
-        "margin": 1.0,
+        # The steps of all attempts but the last one are far too large.
+        "learning_rate": 0.2,
     },
     "laf": {
         "min_steps": 40,

@@ -44,6 +44,15 @@ class Look:
         }
 
 
+@dataclass(frozen=True)
+class Tried:
+    """The network of one try at its best look, and whether agreement lasted to the end of it."""
+
+    student: nn.Module
+    look: Look
+    lasted: bool
+
+
 @dataclass
 class Attempt:
     """The network that is edited, the average of its weights, and what the looks have shown.

@@ -14,7 +14,7 @@ from workers.unlearning.base import Problem, Samples, UnlearningError
 from workers.unlearning.batches import Cycle, Pair
 from workers.unlearning.embedding import answer
 from workers.unlearning.layout import copied
-from workers.unlearning.redirect.attempt import Attempt, Look
+from workers.unlearning.redirect.attempt import Attempt, Look, Tried
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.targets import Targets
 from workers.unlearning.savepoints import Saved
@@ -78,7 +78,8 @@ class Edit:
         self._unseen_floor = holdout_floor(self._floor, *count)
         # Of samples that nobody has seen, neighbours contradict a share too: more than is left
         # then would stand out.
-        self.goal = min(config.turned_share, 1.0 - targets.natural)
+        share = min(config.turned_share, 1.0 - targets.natural)
+        self.goal = in_whole(share, int(targets.turned.sum()))
         self.nothing_to_turn = not bool(targets.turned.any())
         # Whether as many are contradicted by chance alone, often enough.
         self.doubtful = targets.by_chance >= config.doubt
@@ -89,7 +90,7 @@ class Edit:
         tell: Callable[[Look], None],
         save: Callable[[Attempt], None] = lambda _attempt: None,
         saved: Saved | None = None,
-    ) -> tuple[nn.Module, Look]:
+    ) -> Tried:
         """Edit a copy of the parent; the step size is multiplied by `caution`.
 
         What is looked at and given back is an average of the weights over the last steps: it
@@ -118,7 +119,10 @@ class Edit:
                     break
             if step != config.max_steps:
                 save(at)
-        return (at.average, seen) if at.best is None else (at.best[1], at.best[0])
+        lasted = not at.lost
+        if at.best is None:
+            return Tried(at.average, seen, lasted)
+        return Tried(at.best[1], at.best[0], lasted)
 
     def _begin(self, caution: float) -> Attempt:
         device, config = self._problem.device, self._config
@@ -257,6 +261,11 @@ class Edit:
             len(self._references.positions), (config.remaining_batch - close,), generator=generator
         )
         return torch.cat([anywhere, near[torch.randint(len(near), (close,), generator=generator)]])
+
+
+def in_whole(share: float, count: int) -> float:
+    """The nearest share that whole ones of `count` samples make, one at least; itself of none."""
+    return max(1, round(share * count)) / count if count else share
 
 
 def confidence(logits: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -13,19 +12,16 @@ from workers.unlearning.embedding import Embedded, answer, draw, embed
 from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import copied, lay_out
 from workers.unlearning.neighbours import nearest, neighbour_outputs, standardised
-from workers.unlearning.redirect.attempt import Attempt, Look
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.edit import Edit, References, Watched
+from workers.unlearning.redirect.search import Search
 from workers.unlearning.redirect.targets import Targets, targets
 from workers.unlearning.registry import register
-from workers.unlearning.resuming import named, once, pack_embedded, under, unpack_embedded
-from workers.unlearning.savepoints import Saved
+from workers.unlearning.resuming import once, pack_embedded, unpack_embedded
 from workers.unlearning.tap import Tapped
 
 # It stops at its goal; so much of it is good enough to be an end.
 NEARLY_ALL = 0.9
-# How often the step size is divided by three before the first step, where nothing is to be turned.
-SMALL = 2
 
 
 @register
@@ -97,9 +93,10 @@ class _Run:
             self._unseen(unseen) or guard,
             self.generator,
         )
-        student, look, rewinds = self._search(edit)
+        best, rewinds = Search(self.config, self.problem, edit, self.report).go()
+        look = best.look
         self.report(Progress("unlearning", 1.0, look.metrics()))
-        return student, {
+        return best.student, {
             "forgotten": len(forgotten.innocent),
             "remaining": len(self.problem.remaining),
             "contradicted": goal.contradicted,
@@ -114,66 +111,6 @@ class _Run:
             "agreement_kept": edit.kept(look),
             "after": look.metrics(),
         }
-
-    def _search(self, edit: Edit) -> tuple[nn.Module, Look, int]:
-        """The first try that turns enough and keeps agreement, or the best of them."""
-        saved = self.problem.compute.saves.load("edit")
-        best = self._best_before(saved)
-
-        def tell(look: Look) -> None:
-            fraction = min(0.99, look.step / self.config.max_steps)
-            self.report(Progress("unlearning", fraction, look.metrics()))
-
-        def rank(look: Look) -> tuple[bool, float]:
-            return edit.kept(look), look.turned
-
-        cautions = self._cautions(edit)
-        for rewinds in range(saved.facts["rewinds"] if saved else 0, len(cautions)):
-            # Larger steps than those that have lost agreement would lose it as well.
-            if best is not None and cautions[rewinds] == 1.0 and not edit.kept(best[1]):
-                continue
-            save = partial(self._save, rewinds, best)
-            student, look = edit.attempt(cautions[rewinds], tell, save, saved)
-            saved = None
-            if best is None or rank(look) > rank(best[1]):
-                best = student, look
-            if edit.kept(look) and edit.turned(look):
-                break
-        assert best is not None  # noqa: S101 (there was one attempt at least)
-        return *best, rewinds
-
-    def _cautions(self, edit: Edit) -> list[float]:
-        """By what the step size is multiplied, attempt by attempt.
-
-        Where nothing shows that anything was learnt by heart, large steps would disturb for
-        nothing; they come next, if small ones turn too few. Where nothing is to be turned, and
-        only confidence is to be brought down, there is no need for them.
-        """
-        cautions = [3.0**-rewinds for rewinds in range(self.config.max_rewinds + 1)]
-        if edit.nothing_to_turn:
-            return cautions[SMALL:] or cautions[-1:]
-        if edit.doubtful:
-            cautions[:2] = reversed(cautions[:2])
-        return cautions
-
-    def _save(self, rewinds: int, best: tuple[nn.Module, Look] | None, at: Attempt) -> None:
-        saves = self.problem.compute.saves
-        if not saves.due():
-            return
-        state = at.state()
-        tensors, facts = state.tensors, state.facts | {"rewinds": rewinds, "tried": None}
-        if best is not None:
-            tensors = tensors | named("tried", best[0].state_dict())
-            facts["tried"] = asdict(best[1])
-        saves.save("edit", Saved(tensors, facts))
-
-    def _best_before(self, saved: Saved | None) -> tuple[nn.Module, Look] | None:
-        """The best attempt of a run that was killed in a later one."""
-        if saved is None or saved.facts["tried"] is None:
-            return None
-        model = copied(self.problem.model, self.problem.device)
-        model.load_state_dict(under("tried", saved.tensors))
-        return model, Look(**saved.facts["tried"])
 
     def _views(self) -> tuple[_Views, _Views, _Views | None]:
         """Remaining, forgotten and held-out samples, seen by both networks."""
