@@ -112,8 +112,8 @@ def test_the_attack_sees_members_where_there_is_something_to_see() -> None:
     sure = (noise * 8).softmax(1)
     unsure = noise.softmax(1)
 
-    telling = attack(sure[:1000], sure[1000:1500], unsure[:2000], seed=0)
-    blind = attack(sure[:1000], sure[1000:1500], sure[1000:], seed=0)
+    telling = attack(sure[:1000], sure[1000:1500], unsure[:2000], np.random.default_rng(0))
+    blind = attack(sure[:1000], sure[1000:1500], sure[1000:], np.random.default_rng(0))
 
     assert telling > 0.9
     assert abs(blind - 0.5) < 0.1
