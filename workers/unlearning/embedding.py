@@ -11,6 +11,10 @@ from workers.unlearning.compute import EMBEDDING, Compute
 from workers.unlearning.inputs import Inputs
 from workers.unlearning.tap import Tapped
 
+# Where a processor's cache holds what the layers make of a batch, reading is faster than it is in
+# large batches.
+AT_ONCE_ON_CPU = 64
+
 
 @dataclass(frozen=True)
 class Embedded:
@@ -44,7 +48,7 @@ def embed(
 
     The network is used in the mode it is in. `done` hears the size of every finished batch. With
     several processes each reads a part, and all get everything. A batch that does not fit into
-    memory is halved.
+    memory is halved, and on a CPU read in pieces.
 
     Raises:
         UnlearningError: an answer is not finite, or one sample does not fit.
@@ -103,7 +107,11 @@ class _Reading:
         with torch.no_grad():
             for number, chunk in enumerate(chunks[mine]):
                 with self.compute.on_its_own():
-                    parts = self.compute.room.each(EMBEDDING, chunk, self._answer)
+                    parts = [
+                        part
+                        for piece in self._pieces(chunk)
+                        for part in self.compute.room.each(EMBEDDING, piece, self._answer)
+                    ]
                 for answers in parts:
                     tables = tables or self._tables(answers, len(positions), name)
                     for table, rows in zip(tables, answers, strict=True):
@@ -121,6 +129,9 @@ class _Reading:
         self._put_together(tables, ends, shared=name is not None)
         self._refuse_what_is_not_finite(finite)
         return tables
+
+    def _pieces(self, chunk: Tensor) -> tuple[Tensor, ...]:
+        return torch.split(chunk, AT_ONCE_ON_CPU) if self.device.type == "cpu" else (chunk,)
 
     def _answer(self, chunk: Tensor) -> tuple[Tensor, ...]:
         inputs = self.compute.place(self.samples.batch(chunk), self.device)

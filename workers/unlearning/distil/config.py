@@ -36,7 +36,9 @@ class DistilConfig(Knobs):
     easy_loss: float = knob(0.3, "A sample with a smaller loss is drawn less often.", 0.0, 100.0)
     check_samples: int = knob(4000, "Remaining samples on which agreement is looked at.", 1)
     agreement_reserve: float = knob(0.1, "Share of the allowed disagreement not used.", 0.0, 1.0)
-    embed_batch: int = knob(512, "Batch size where no gradients are needed.", 1, 65536)
+    embed_batch: int = knob(
+        512, "Batch size where no gradients are needed; on a CPU 64 at most.", 1, 65536
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -43,7 +43,9 @@ class LafConfig(Knobs):
     density_samples: int = knob(10000, "Representations that a VAE is fitted on, at most.", 1)
     embedded_samples: int = knob(50000, "Remaining samples that are read at all, at most.", 1)
     check_samples: int = knob(1000, "Samples of each set in a look, at most.", 1)
-    embed_batch: int = knob(512, "Batch size where no gradients are needed.", 1, 65536)
+    embed_batch: int = knob(
+        512, "Batch size where no gradients are needed; on a CPU 64 at most.", 1, 65536
+    )
     parity_band: float = knob(0.02, "Distance of an AUC from 0.5 that is parity.", 0.0, 0.5)
     confidence_slack: float = knob(0.05, "How far below held-out confidence is fine.", 0.0, 1.0)
     agreement_reserve: float = knob(0.25, "Share of the allowed disagreement not used.", 0.0, 1.0)

@@ -66,4 +66,6 @@ class RedirectConfig(Knobs):
     )
     agreement_reserve: float = knob(0.1, "Share of the allowed disagreement not used.", 0.0, 1.0)
     clip_norm: float = knob(1.0, "Largest norm of the gradient.", 1e-6)
-    embed_batch: int = knob(512, "Batch size where no gradients are needed.", 1, 65536)
+    embed_batch: int = knob(
+        512, "Batch size where no gradients are needed; on a CPU 64 at most.", 1, 65536
+    )
