@@ -43,7 +43,7 @@ class RedirectConfig(Knobs):
     max_steps: int = knob(100, "Steps that are taken, at most.", 1)
     check_every: int = knob(10, "Steps between two looks.", 1)
     settle: int = knob(4, "Looks in a row at which enough must be turned.", 1)
-    lost_looks: int = knob(3, "Looks in a row without agreement that end an attempt.", 1)
+    lost_looks: int = knob(6, "Looks in a row without agreement that end an attempt.", 1)
     patience: int = knob(2, "Looks at which confidence comes no nearer, before it ends.", 1)
     max_rewinds: int = knob(
         3, "Further attempts, with steps so small that agreement is kept.", 0, 100
