@@ -14,7 +14,7 @@ from bench.unlearning.tasks import Task
 
 BATCH = 500
 ATTACK_SAMPLES = 5000
-# Which samples an attack is fitted to moves its accuracy by a point, about as much as methods do.
+# Which samples an attack is fitted to moves its accuracy, about as much as methods do.
 ATTACKS = 5
 
 
