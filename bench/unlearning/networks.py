@@ -61,6 +61,7 @@ def _trained(
         "labels": hashlib.sha256(task.labels[kept].tobytes()).hexdigest(),
         "rows": hashlib.sha256(np.flatnonzero(kept).tobytes()).hexdigest(),
         "recipe": asdict(task.recipe),
+        "optimizer": "fused Adam",
         "seed": seed,
         **computed,
     }

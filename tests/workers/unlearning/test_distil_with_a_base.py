@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from statistics import mean
 
 import pytest
 import torch
@@ -55,13 +56,19 @@ def agreed(digits: Digits, unlearned: Unlearned) -> float:
 def test_a_base_keeps_more_of_what_the_parent_says_in_as_many_steps(
     digits: Digits, base: nn.Module
 ) -> None:
-    # A small dataset, as those are for which a network is fine-tuned.
-    problem = digits.problem(parameters=FEW, remaining=samples(digits.remaining[:70]))
+    # A small dataset, as those are for which a network is fine-tuned, and steps enough for either
+    # student to know it.
+    few = FEW | {"min_steps": 100}
+    problem = digits.problem(parameters=few, remaining=samples(digits.remaining[:70]))
 
-    fresh = run(problem)
-    warm = run(replace(problem, fresh=beginning(base), warm=True))
+    ahead = []
+    for seed in (0, 3, 7):
+        drawn = replace(problem, seed=seed)
+        fresh = run(drawn)
+        warm = run(replace(drawn, fresh=beginning(base), warm=True))
+        ahead.append(agreed(digits, warm) - agreed(digits, fresh))
 
-    assert agreed(digits, warm) > agreed(digits, fresh) + 0.05
+    assert mean(ahead) > 0.05
     with torch.no_grad():
         after = warm.model(digits.forgotten).argmax(dim=1)
     assert (after == digits.given).float().mean() <= 0.1
@@ -71,7 +78,7 @@ def test_a_base_keeps_more_of_what_the_parent_says_in_as_many_steps(
 def test_a_step_size_that_would_destroy_a_base_is_not_taken(
     digits: Digits, base: nn.Module
 ) -> None:
-    parameters = FEW | {"learning_rate": 0.5}
+    parameters = FEW | {"base_learning_rate": 0.5}
     problem = digits.problem(parameters=parameters, fresh=beginning(base), warm=True)
 
     unlearned = run(problem)

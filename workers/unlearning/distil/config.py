@@ -11,14 +11,16 @@ from workers.unlearning.knobs import Knobs, knob
 class DistilConfig(Knobs):
     TITLE: ClassVar[str] = "Distillation"
 
-    passes: float = knob(3.5, "Samples trained on, over the number remaining.", 0.01, 1000)
+    passes: float = knob(3.0, "Samples trained on, over the number remaining.", 0.01, 1000)
     max_passes: float = knob(15.0, "The same, with what agreement still takes.", 0.01, 10000)
     min_steps: int = knob(1000, "The step budget is never smaller than this.", 1)
     batch: int = knob(128, "Remaining samples a step, at most.", 1, 65536)
-    learning_rate: float = knob(6e-3, "The one-cycle schedule's largest step of AdamW.", 1e-8, 1.0)
+    learning_rate: float = knob(4e-3, "The one-cycle schedule's largest step of AdamW.", 1e-8, 1.0)
+    base_learning_rate: float = knob(6e-3, "Given a base, the largest step tried.", 1e-8, 1.0)
     trial_share: float = knob(
         0.05, "Share of a lesson for which each step size is tried, given a base.", 0.0, 1.0
     )
+    beta2: float = knob(0.98, "How much of AdamW's mean of squares a step keeps.", 0.5, 0.99999)
     weight_decay: float = knob(0.01, "Of AdamW.", 0.0, 10.0)
     clip_norm: float = knob(5.0, "Largest norm of the gradient.", 1e-6)
     hardness: float = knob(
@@ -34,7 +36,7 @@ class DistilConfig(Knobs):
         0.25, "How often a sample is drawn that is known well; 1 draws all alike.", 0.01, 1.0
     )
     easy_loss: float = knob(0.3, "A sample with a smaller loss is drawn less often.", 0.0, 100.0)
-    check_samples: int = knob(4000, "Remaining samples on which agreement is looked at.", 1)
+    check_samples: int = knob(10000, "Remaining samples on which agreement is looked at.", 1)
     agreement_reserve: float = knob(0.1, "Share of the allowed disagreement not used.", 0.0, 1.0)
     embed_batch: int = knob(
         512, "Batch size where no gradients are needed; on a CPU 64 at most.", 1, 65536

@@ -68,6 +68,7 @@ class _Run:
         self.problem = problem
         self.report = report
         self.generator = torch.Generator().manual_seed(problem.seed)
+        self.rate = config.base_learning_rate if problem.warm else config.learning_rate
         self.floor = problem.min_agreement + config.agreement_reserve * (1 - problem.min_agreement)
 
     def go(self) -> tuple[nn.Module, dict[str, Any]]:
@@ -96,14 +97,14 @@ class _Run:
                 reached = look(student)
                 if reached >= self.floor or at.taken + more > most:
                     break
-            rate = self.config.learning_rate / QUARTER**at.quartered / 2**at.lessons
+            rate = self.rate / QUARTER**at.quartered / 2**at.lessons
             self._teach(trainer, Lesson(more, rate), at, "continued")
         self.report(Progress("unlearning", 1.0, {"agreement": reached}))
         return student, {
             "steps_taken": at.taken,
             "lessons": at.lessons,
             "began_with": "base" if self.problem.warm else "fresh weights",
-            "learning_rate": self.config.learning_rate / QUARTER**at.quartered,
+            "learning_rate": self.rate / QUARTER**at.quartered,
             "prior_shift_used": shift,
             "agreement": reached,
             "agreement_kept": reached >= self.floor,
@@ -182,7 +183,7 @@ class _Run:
                 saved = None
             if at.lessons:
                 return student, trainer, at
-            rate = self.config.learning_rate / QUARTER**at.quartered
+            rate = self.rate / QUARTER**at.quartered
             if self._teach(trainer, Lesson(steps, rate), at, "first"):
                 return student, trainer, at
             at.try_again()

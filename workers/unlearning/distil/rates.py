@@ -22,7 +22,7 @@ SHORTEST = 10
 def quarterings(
     config: DistilConfig, problem: Problem, goal: Targets, watched: Tensor, steps: int
 ) -> int:
-    """How often `learning_rate` is best quartered, for a student that begins with a base.
+    """How often `base_learning_rate` is best quartered, for a student that begins with a base.
 
     Each step size is tried on a student of its own, for `trial_share` of the steps of a lesson; the
     fastest one has the smallest mean loss on the `watched` (m,) remaining samples. What is taken is
@@ -43,7 +43,7 @@ def _try(
     generator = torch.Generator().manual_seed(problem.seed)
     trainer = Student(config, problem, student, goal, generator)
     try:
-        for _ in trainer.learn(Lesson(length, config.learning_rate / QUARTER**power)):
+        for _ in trainer.learn(Lesson(length, config.base_learning_rate / QUARTER**power)):
             pass
         logits = answer(
             student,

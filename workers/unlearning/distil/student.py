@@ -132,8 +132,13 @@ class Student:
             UnlearningError: a loss or a gradient is not finite.
         """
         config = self._config
+        weights = list(self._model.parameters())
         self._optimizer = optimizer = torch.optim.AdamW(
-            self._model.parameters(), lr=lesson.learning_rate, weight_decay=config.weight_decay
+            weights,
+            lr=lesson.learning_rate,
+            betas=(0.9, config.beta2),
+            weight_decay=config.weight_decay,
+            fused=True,
         )
         total = lesson.steps + 1
         # Of less than one step, the way up has no length to divide by.
@@ -148,8 +153,8 @@ class Student:
         forward = self._problem.compute.forward(self._model, lesson.steps)
         self._model.train()
         for _ in range(begun, lesson.steps):
-            loss = self._backward(forward, self._sampler.batch())
-            norm = nn.utils.clip_grad_norm_(self._model.parameters(), config.clip_norm)
+            loss = self._backward(forward, weights, self._sampler.batch())
+            norm = nn.utils.clip_grad_norm_(weights, config.clip_norm)
             if not bool(loss.isfinite() & norm.isfinite()):
                 raise UnlearningError("The student's loss or its gradient is not a finite number.")
             optimizer.step()
@@ -158,7 +163,7 @@ class Student:
         self._problem.compute.ranks.agree_on(self._model)
         self._model.eval()
 
-    def _backward(self, forward: Forward, rows: Tensor) -> Tensor:
+    def _backward(self, forward: Forward, weights: list[nn.Parameter], rows: Tensor) -> Tensor:
         """Gradients of the mean loss of a batch -> that loss (), the same in all processes."""
         compute, losses = self._problem.compute, torch.zeros(len(rows))
 
@@ -167,7 +172,7 @@ class Student:
             losses[places] = found.detach().float().cpu()
             return found.mean().reshape(1) * (len(places) / len(rows))
 
-        loss = compute.backward(list(self._model.parameters()), len(rows), part)[0]
+        loss = compute.backward(weights, len(rows), part)[0]
         compute.ranks.add_up(losses)
         self._sampler.learned(rows, losses)
         return loss
