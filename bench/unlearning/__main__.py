@@ -12,9 +12,9 @@ from bench.unlearning.compare import Row, compare
 from bench.unlearning.images import SOURCES
 from bench.unlearning.pictures import draw
 from bench.unlearning.projection import View, draw_views
+from bench.unlearning.rivals import known
 from bench.unlearning.tables import grouped, machine, show, write
 from bench.unlearning.tasks import TASKS
-from workers.unlearning.registry import names
 
 DEFAULT_TASKS = (
     "data-removal,class-removal-0,class-removal-3,class-removal-8,noisy-labels,"
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--images", choices=sorted(SOURCES), default="fashion-mnist")
     parser.add_argument("--rows", type=int, help="take this many training samples only")
     parser.add_argument("--tasks", type=listed(list(TASKS)), default=DEFAULT_TASKS)
-    parser.add_argument("--methods", type=listed(names()), default="auto,redirect,distil,laf")
+    parser.add_argument("--methods", type=listed(known()), default="auto,redirect,distil,laf")
     parser.add_argument("--parameters", type=json.loads, default={}, help="of all methods, JSON")
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument("--first-seed", type=int, default=0)

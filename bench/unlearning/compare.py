@@ -17,6 +17,7 @@ from bench.unlearning.images import SOURCES, Images
 from bench.unlearning.measures import Measures, measure
 from bench.unlearning.networks import fresh, oracle, original
 from bench.unlearning.projection import View, view
+from bench.unlearning.rivals import named
 from bench.unlearning.tasks import make_task
 from bench.unlearning.training import Cost, Stopwatch
 from workers.data.samples import MappedSamples
@@ -27,7 +28,6 @@ from workers.unlearning.base import Problem
 from workers.unlearning.compute import Compute
 from workers.unlearning.inputs import to
 from workers.unlearning.ranks import Ranks
-from workers.unlearning.registry import get_method
 from workers.unlearning.tap import find_tap
 
 MIN_AGREEMENT = 0.97
@@ -207,7 +207,7 @@ def _applied(order: Order, device: torch.device, scratch: Path) -> dict[str, Any
         problem = problem_of(
             images, rows, gone, model, order.seed + number, order.parameters, compute, origin
         )
-        unlearned = get_method(order.method).unlearn(problem, lambda _progress: None)
+        unlearned = named(order.method).unlearn(problem, lambda _progress: None)
         # As jobs do it: an edit of an edit is held to what the first one was an edit of.
         origin = (origin or model) if unlearned.edited else None
         model, gone = unlearned.model, np.concatenate([gone, rows])

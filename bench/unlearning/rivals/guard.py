@@ -1,0 +1,41 @@
+"""What a rival is held to: the agreement that the gate of a job asks for, without labels."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from workers.evaluation.agreement import agreement, holdout_floor
+from workers.unlearning.base import Problem, Samples
+from workers.unlearning.embedding import answer, draw
+
+WATCHED = 4000
+BATCH = 512
+
+
+class Guard:
+    """Agreement with the parent on remaining and held-out samples, of which a draw is watched."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        sizes = len(problem.forgotten), len(problem.remaining)
+        floors = [problem.min_agreement, holdout_floor(problem.min_agreement, *sizes)]
+        generator = torch.Generator().manual_seed(problem.seed)
+        self._watched: list[tuple[Samples, Tensor, Tensor, float]] = []
+        for samples, floor in zip((problem.remaining, problem.holdout), floors, strict=True):
+            if samples is not None and len(samples):
+                rows = draw(len(samples), WATCHED, generator)
+                wanted = answers(problem, copy.deepcopy(problem.model).eval(), samples, rows)
+                self._watched.append((samples, rows, wanted, floor))
+
+    def kept(self, student: nn.Module) -> bool:
+        """Whether the student agrees often enough on both."""
+        return all(
+            agreement(wanted, answers(self._problem, student, samples, rows)) >= floor
+            for samples, rows, wanted, floor in self._watched
+        )
+
+
+def answers(problem: Problem, model: nn.Module, samples: Samples, rows: Tensor) -> Tensor:
+    """The logits (m, k) of a network in evaluation mode at `rows` (m,)."""
+    return answer(model, samples, rows, problem.device, BATCH, compute=problem.compute)
