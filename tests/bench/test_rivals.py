@@ -1,5 +1,6 @@
 """Published methods in the benchmark do what their papers say, and are held to agreement."""
 
+import copy
 import math
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import torch
 
 from bench.unlearning.rivals import known, named
 from bench.unlearning.rivals.dampening import dampened, importance
+from bench.unlearning.rivals.guard import Guard
 from bench.unlearning.rivals.uncertainty import confidence, noised
 from tests.workers.memorised import memorised
 from workers.unlearning.base import Problem, UnlearningError
@@ -55,15 +57,27 @@ def test_only_the_share_of_weights_with_the_largest_ratios_shrinks(problem: Prob
     assert torch.allclose(after[changed], before[changed] / ratio[changed])
 
 
-def test_less_is_dampened_until_agreement_is_kept(problem: Problem) -> None:
-    strict = replace(problem, min_agreement=1.0, parameters={"samples": 1, "strength": 1e-6})
+def test_less_is_dampened_until_agreement_is_kept(
+    problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([False, False, True, True])
+    monkeypatch.setattr(Guard, "kept", lambda _self, _model: next(answers))
+    few = replace(problem, parameters={"samples": 10})
 
-    made = named("dampening").unlearn(strict, lambda _progress: None)
+    made = named("dampening").unlearn(few, lambda _progress: None)
 
-    assert made.summary["halved"] > 0
     whole = math.log1p(100 * 40 / (40 + len(problem.remaining))) / 100
-    assert made.summary["share"] == pytest.approx(whole / 2 ** made.summary["halved"])
-    assert made.reached == made.summary["agreement_kept"]
+    assert made.summary == {"share": whole / 4, "halved": 2, "agreement_kept": True}
+
+
+def test_what_does_not_agree_is_not_kept(problem: Problem) -> None:
+    broken = copy.deepcopy(problem.model)
+    torch.nn.init.zeros_(broken.get_parameter("head.1.weight"))
+
+    guard = Guard(problem)
+
+    assert guard.kept(problem.model)
+    assert not guard.kept(broken)
 
 
 def test_noise_follows_the_answers_and_is_hotter_where_they_are_too_sure() -> None:

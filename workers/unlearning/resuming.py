@@ -59,12 +59,21 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> Saved:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, saved: Saved) -> None:
+    """The state as it was saved, laid out in memory as the weights are.
+
+    A fused optimiser goes through weights, gradients and its own state in the order in which they
+    lie in memory, whatever their strides, and a file keeps none.
+    """
     state: dict[int, dict[str, Tensor]] = {}
     for place, tensor in under(OPTIMIZER, saved.tensors).items():
         number, _, name = place.partition("/")
         state.setdefault(int(number), {})[name] = tensor
     groups = [{**group, "betas": tuple(group["betas"])} for group in saved.facts[OPTIMIZER]]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+    for weight, values in optimizer.state.items():
+        for name, value in values.items():
+            if value.shape == weight.shape:
+                values[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
 def once(
