@@ -16,6 +16,8 @@ from bench.unlearning.measures import attack
 from bench.unlearning.tasks import TASKS, make_task
 
 ROOT = Path(__file__).parents[2]
+# Networks are trained here, on machines that do something else as well.
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
