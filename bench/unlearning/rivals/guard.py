@@ -1,4 +1,7 @@
-"""What a rival is held to: the agreement that the gate of a job asks for, without labels."""
+"""What a rival is held to: the agreement that the gate of a job asks for, without labels.
+
+As in a job, nobody is held to decisions of the parent that are owed to forgotten samples.
+"""
 
 import copy
 
@@ -8,6 +11,7 @@ from torch import Tensor, nn
 from workers.evaluation.agreement import agreement, holdout_floor
 from workers.unlearning.base import Problem, Samples
 from workers.unlearning.embedding import answer, draw
+from workers.unlearning.hindsight import hindsight
 
 WATCHED = 4000
 BATCH = 512
@@ -18,20 +22,27 @@ class Guard:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        sizes = len(problem.forgotten), len(problem.remaining)
-        floors = [problem.min_agreement, holdout_floor(problem.min_agreement, *sizes)]
+        forgotten, remaining = len(problem.forgotten), len(problem.remaining)
+        floors = [
+            problem.min_agreement,
+            holdout_floor(problem.min_agreement, forgotten, remaining),
+        ]
         generator = torch.Generator().manual_seed(problem.seed)
+        parent = copy.deepcopy(problem.model).eval()
         self._watched: list[tuple[Samples, Tensor, Tensor, float]] = []
         for samples, floor in zip((problem.remaining, problem.holdout), floors, strict=True):
             if samples is not None and len(samples):
                 rows = draw(len(samples), WATCHED, generator)
-                wanted = answers(problem, copy.deepcopy(problem.model).eval(), samples, rows)
-                self._watched.append((samples, rows, wanted, floor))
+                self._watched.append(
+                    (samples, rows, answers(problem, parent, samples, rows), floor)
+                )
+        gone = answers(problem, parent, problem.forgotten, draw(forgotten, WATCHED, generator))
+        self._known = hindsight(self._watched[0][2], gone, (remaining, forgotten))
 
     def kept(self, student: nn.Module) -> bool:
         """Whether the student agrees often enough on both."""
         return all(
-            agreement(wanted, answers(self._problem, student, samples, rows)) >= floor
+            agreement(wanted, answers(self._problem, student, samples, rows), self._known) >= floor
             for samples, rows, wanted, floor in self._watched
         )
 
