@@ -17,6 +17,7 @@ from bench.unlearning.training import Cost, train
 from service.core.settings import Settings
 from workers.architectures import build
 from workers.plan import Architecture
+from workers.unlearning.precision import best_precision
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def _trained(
         "rows": hashlib.sha256(np.flatnonzero(kept).tobytes()).hexdigest(),
         "recipe": asdict(task.recipe),
         "optimizer": "fused Adam",
+        "precision": str(best_precision(device)),
         "seed": seed,
         **computed,
     }

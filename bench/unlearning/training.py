@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from workers.unlearning.layout import lay_out
+from workers.unlearning.precision import autocast, best_precision
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def train(
 ) -> Cost:
     """Train `model` on images (n, c, h, w), labels (n,) with cross-entropy; returns the cost.
 
-    All three are on one device, and stay there.
+    All three are on one device, and stay there. It computes in the numbers in which methods do.
     """
     device = inputs.device
     watch = Stopwatch(device)
@@ -80,6 +81,7 @@ def train(
         if recipe.schedule == "one-cycle"
         else None
     )
+    precision = best_precision(device)
     lay_out(model, torch.channels_last)
     inputs = inputs.contiguous(memory_format=torch.channels_last)
     model.train()
@@ -87,7 +89,9 @@ def train(
         order = torch.randperm(len(inputs), generator=generator).to(device)
         for rows in order.split(recipe.batch):
             optimizer.zero_grad(set_to_none=True)
-            loss = functional.cross_entropy(model(inputs[rows]), labels[rows])
+            with autocast(device, precision):
+                outputs = model(inputs[rows])
+            loss = functional.cross_entropy(outputs.float(), labels[rows])
             torch.autograd.backward(loss)
             optimizer.step()
             if schedule is not None:

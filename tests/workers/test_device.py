@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from workers.device import STEPS_WORTH_COMPILING, Precision, choose_compute
+from workers.unlearning.precision import best_precision
 from workers.unlearning.ranks import Ranks
 
 
@@ -21,7 +22,7 @@ def switches() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("asked", "precision", "tensor_float"),
     [
-        ("auto", torch.float32, False),
+        ("auto", best_precision(torch.device("cpu")), False),
         ("float32", torch.float32, False),
         ("tf32", torch.float32, True),
         ("bfloat16", torch.bfloat16, False),

@@ -13,14 +13,16 @@ Forward = Callable[[Inputs], Tensor]
 
 
 def best_precision(device: torch.device) -> torch.dtype:
-    """bfloat16 where a GPU computes in it, else float32. CPUs keep float32.
+    """bfloat16 where a device computes in it, else float32.
 
     It has the range of float32, so that no loss has to be scaled. GPUs that only emulate it
-    (before compute capability 8.0) would be slower with it.
+    (before compute capability 8.0) would be slower with it, and CPUs are without AMX.
     """
-    if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0):
-        return torch.bfloat16
-    return torch.float32
+    if device.type == "cuda":
+        computes = torch.cuda.get_device_capability(device) >= (8, 0)
+    else:
+        computes = device.type == "cpu" and torch.cpu.get_capabilities().get("amx_bf16", False)
+    return torch.bfloat16 if computes else torch.float32
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[Any]:

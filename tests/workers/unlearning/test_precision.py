@@ -1,5 +1,6 @@
 """Fewer bits and compiled networks: the same job, and what was done is told."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.workers.memorised import Digits, same, samples, state
+from tests.workers.memorised import FEW_STEPS, Digits, same, samples, state
 from workers.unlearning.base import Unlearned
 from workers.unlearning.compute import Compute
 from workers.unlearning.embedding import answer
 from workers.unlearning.precision import best_precision
 from workers.unlearning.registry import get_method
+from workers.unlearning.tap import find_tap
 
 CPU = torch.device("cpu")
 SHORT = {"passes": 0.1, "max_passes": 0.1, "min_steps": 10}
@@ -23,9 +25,54 @@ def run(digits: Digits, method: str, compute: Compute, **parameters: Any) -> Unl
     return get_method(method).unlearn(problem, lambda _progress: None)
 
 
-def test_a_cpu_stays_at_float32() -> None:
-    assert best_precision(CPU) == torch.float32
+@pytest.mark.parametrize(
+    ("capabilities", "best"),
+    [
+        ({"avx2": True}, torch.float32),
+        # It has the instruction, and no unit that would make it worth while.
+        ({"avx512_bf16": True, "amx_bf16": False}, torch.float32),
+        ({"avx512_bf16": True, "amx_bf16": True}, torch.bfloat16),
+    ],
+)
+def test_a_cpu_stays_at_float32_unless_it_has_units_for_less(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], best: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+
+    assert best_precision(CPU) == best
     assert Compute().facts() == {"processes": 1, "precision": "float32"}
+
+
+@pytest.mark.parametrize("method", ["redirect", "distil", "laf"])
+def test_steps_are_taken_in_bfloat16_and_looks_in_the_numbers_of_the_gate(
+    digits: Digits, method: str
+) -> None:
+    """Rounding alone changes one decision in a thousand, and the gate counts those."""
+    stepping, looking = set(), set()
+
+    def note(_network: nn.Module, inputs: tuple[Tensor]) -> None:
+        # One sample alone tells which weights are trained; nothing is computed with its answer.
+        if len(inputs[0]) > 1:
+            where = stepping if torch.is_grad_enabled() else looking
+            where.add(torch.is_autocast_enabled("cpu"))
+
+    # A student of fresh weights, or the parent, of which edits are copies with its hooks.
+    changes: dict[str, Any] = {}
+    if method == "distil":
+        watched = digits.problem().fresh()
+        changes["fresh"] = lambda: watched
+    else:
+        watched = copy.deepcopy(digits.parent)
+        changes |= {"model": watched, "tap": find_tap(watched, digits.remaining[:2])}
+    watched.register_forward_pre_hook(note)
+    problem = digits.problem(
+        compute=Compute(precision=torch.bfloat16), parameters=FEW_STEPS[method], **changes
+    )
+
+    get_method(method).unlearn(problem, lambda _progress: None)
+
+    assert stepping == {True}
+    assert looking == {False}
 
 
 @pytest.mark.parametrize(

@@ -76,16 +76,11 @@ class _Run:
         goal, shift = self._goal(remaining, forgotten)
         self.report(Progress("modelling", 1.0))
         watched = draw(len(remaining), self.config.check_samples, self.generator)
-        wanted = remaining[watched]
+        wanted = self._wanted(remaining, watched)
         known = self._hindsight(remaining, forgotten)
 
         def look(student: nn.Module) -> float:
-            batch = self.config.embed_batch
-            problem = self.problem
-            seen = answer(
-                student, problem.remaining, watched, problem.device, batch, compute=problem.compute
-            )
-            return agreement(wanted, seen, known)
+            return agreement(wanted, self._exactly(student, watched), known)
 
         student, trainer, at = self._first_lesson(goal, watched)
         steps, most = self._steps(self.config.passes), self._steps(self.config.max_passes)
@@ -111,6 +106,24 @@ class _Run:
             "forgotten": len(forgotten),
             "remaining": len(remaining),
         }
+
+    def _wanted(self, remaining: Tensor, watched: Tensor) -> Tensor:
+        """The parent's logits on some remaining samples, in the numbers that the gate looks at."""
+        compute = self.problem.compute
+        if compute.precision == compute.exact().precision:
+            return remaining[watched]
+        return self._exactly(copied(self.problem.model, self.problem.device), watched)
+
+    def _exactly(self, network: nn.Module, watched: Tensor) -> Tensor:
+        problem = self.problem
+        return answer(
+            network,
+            problem.remaining,
+            watched,
+            problem.device,
+            self.config.embed_batch,
+            compute=problem.compute.exact(),
+        )
 
     def _hindsight(self, remaining: Tensor, forgotten: Tensor) -> Hindsight:
         """What the student is not held to, by a draw that fits into memory."""

@@ -147,9 +147,8 @@ class _Run:
         """The logits (n, k) of the student as it is now."""
         batch = self.config.embed_batch
         problem = self.problem
-        seen = embed(
-            self.tapped, samples, part.positions, problem.device, batch, compute=problem.compute
-        )
+        exact = problem.compute.exact()
+        seen = embed(self.tapped, samples, part.positions, problem.device, batch, compute=exact)
         return seen.logits
 
     def _embed(self) -> tuple[Embedded, Embedded, Embedded | None]:
@@ -174,7 +173,8 @@ class _Run:
                     problem.device,
                     config.embed_batch,
                     done,
-                    problem.compute,
+                    # Densities are fitted to it, and looks are held against it.
+                    problem.compute.exact(),
                 )
                 for samples, positions in chosen
             ]

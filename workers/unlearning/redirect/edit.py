@@ -193,11 +193,10 @@ class Edit:
         An edit moves the held-out confidence that is aimed at.
         """
         problem, batch = self._problem, self._config.embed_batch
+        exact = problem.compute.exact()
 
         def ask(samples: Samples, positions: Tensor) -> Tensor:
-            return answer(
-                student, samples, positions, problem.device, batch, compute=problem.compute
-            )
+            return answer(student, samples, positions, problem.device, batch, compute=exact)
 
         kept = ask(self._guard.samples, self._guard.positions)
         unseen_logits = ask(self._unseen.samples, self._unseen.positions)

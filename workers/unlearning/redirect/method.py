@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.unlearning.base import Problem, Progress, Report, Samples, Unlearned
+from workers.unlearning.compute import Compute
 from workers.unlearning.embedding import Embedded, answer, draw, embed
 from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import copied, lay_out
@@ -129,7 +130,7 @@ class _Run:
             ready += count
             self.report(Progress("embedding", ready / total))
 
-        def seen_by(network: nn.Module) -> list[Embedded]:
+        def seen_by(network: nn.Module, compute: Compute) -> list[Embedded]:
             with Tapped(copied(network, problem.device), problem.tap) as tapped:
                 return [
                     embed(
@@ -139,15 +140,16 @@ class _Run:
                         problem.device,
                         config.embed_batch,
                         done,
-                        problem.compute,
+                        compute,
                     )
                     for samples, positions in chosen
                 ]
 
         def see() -> list[Embedded]:
-            parent = seen_by(problem.model)
+            # The parent's answers are what looks are held against, which are exact, too.
+            parent = seen_by(problem.model, problem.compute.exact())
             torch.manual_seed(problem.seed)
-            return [*parent, *seen_by(problem.fresh())]
+            return [*parent, *seen_by(problem.fresh(), problem.compute)]
 
         both = once(
             problem.compute.saves,
@@ -207,5 +209,5 @@ class _Run:
             positions,
             problem.device,
             self.config.embed_batch,
-            compute=problem.compute,
+            compute=problem.compute.exact(),
         )
