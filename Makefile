@@ -64,6 +64,10 @@ bench: $(STAMP) ## Compare unlearning methods; BENCH_ARGS="--tasks memorised-100
 bench-scale: $(STAMP) ## Measure what a job costs as the data grow; BENCH_ARGS="--rows 1000,10000".
 	$(BIN)/python -m bench.scale $(BENCH_ARGS)
 
+.PHONY: bench-precision
+bench-precision: $(STAMP) ## Measure what bfloat16 saves on this processor; BENCH_ARGS="--threads 2".
+	$(BIN)/python -m bench.precision $(BENCH_ARGS)
+
 .PHONY: bench-load
 bench-load: $(STAMP) ## Measure what the service takes; BENCH_ARGS="--rows 100000 --seconds 2 --json FILE".
 	$(BIN)/python -m bench.load $(BENCH_ARGS)

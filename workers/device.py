@@ -2,13 +2,16 @@
 
 import os
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import nn
 
 from workers.unlearning.compute import Compute
-from workers.unlearning.precision import best_precision
+from workers.unlearning.inputs import Inputs
+from workers.unlearning.precision import best_precision, trouble_with
 from workers.unlearning.ranks import Ranks
 
 Wanted = Literal["auto", "cpu", "cuda"]
@@ -80,6 +83,19 @@ def choose_compute(
             STEPS_WORTH_COMPILING if device.type == "cuda" and compiling == "auto" else None
         ),
     )
+
+
+def suited(
+    compute: Compute, asked: Precision, model: nn.Module, inputs: Inputs, device: torch.device
+) -> Compute:
+    """The same in float32, where bfloat16 was not asked for and the network takes no step in it.
+
+    A few samples of inputs (b, ...) tell.
+    """
+    if asked != "auto":
+        return compute
+    trouble = trouble_with(compute.precision, model, inputs, device)
+    return replace(compute.exact(), given_up=trouble) if trouble else compute
 
 
 def describe(device: torch.device) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     )
     precision: Literal["auto", "float32", "tf32", "bfloat16"] = Field(
         default="auto",
-        description="What networks compute in. auto: bfloat16 on devices that have it, else float32.",
+        description="What networks compute in. auto: bfloat16 where a device has it, else float32.",
     )
     compile: Literal["auto", "never"] = Field(
         default="auto", description="auto: long training on a GPU is compiled by torch."

@@ -24,7 +24,7 @@ from workers.artifacts import (
     write_json,
 )
 from workers.data.processing import Processing
-from workers.device import choose_compute, choose_device, describe, threads_of_each
+from workers.device import choose_compute, choose_device, describe, suited, threads_of_each
 from workers.evaluation.audit import audit
 from workers.evaluation.gate import Verdict, advised, decide
 from workers.evaluation.report import AuditReport
@@ -65,7 +65,6 @@ def unlearn(
     folder = kept_folder(work_dir, settings, describe(device) | {"threads": threads}, ranks)
     saves = savepoints(folder, settings, ranks)
     chosen = choose_compute(device, ranks, settings.precision, settings.compile, folder)
-    compute = replace(chosen, saves=saves)
     if verify(plan.parent) != plan.lineage.parent_digest:
         raise ArtifactError("The parent's files are not those of the version that was published.")
     blueprint = blueprint_of(plan.architecture, settings, plan.parent)
@@ -74,6 +73,9 @@ def unlearn(
     blueprint.complete(parent, sets.remaining, device, plan.seed)
     examples = sets.remaining.batch(torch.arange(min(EXAMPLES, len(sets.remaining))))
     tap = find_tap(parent, examples, blueprint.module(plan.module))
+    compute = suited(replace(chosen, saves=saves), settings.precision, parent, examples, device)
+    if compute.given_up:
+        log.warning("the network takes no step in bfloat16", trouble=compute.given_up)
     origin = load_origin(plan.origin, blueprint)
     tell(ProgressLine(phase="loading", fraction=1))
 

@@ -29,7 +29,8 @@ class Compute:
     precision: what forward and backward passes are computed in; float32 changes nothing. scratch: a
     directory for tables that grow with the data, for the caller to remove; without one they are
     kept in memory. compile_from: networks are compiled for so many steps or more; None is never.
-    saves: where a run that is killed left off.
+    saves: where a run that is killed left off. given_up: the kind of the error for which bfloat16
+    was.
     """
 
     ranks: Ranks = field(default_factory=Ranks)
@@ -40,6 +41,7 @@ class Compute:
     room: Room = field(default_factory=Room)
     compiled: list[Compiled] = field(default_factory=list)
     saves: Savepoints = field(default_factory=NullSavepoints)
+    given_up: str | None = None
 
     def exact(self) -> "Compute":
         """The same in float32, for what is measured rather than trained."""
@@ -194,12 +196,14 @@ class Compute:
         """What a reproduction needs to know, in plain JSON.
 
         `batch_reduced` is there if memory was short, with the most samples at once that fitted;
-        `compiled` if it was tried, with what came of it.
+        `compiled` if it was tried, with what came of it; `bfloat16` if it was given up.
         """
         facts: dict[str, Any] = {
             "processes": self.ranks.size,
             "precision": str(self.precision).removeprefix("torch."),
         }
+        if self.given_up:
+            facts["bfloat16"] = f"given up: {self.given_up}"
         if self.room.found:
             facts["batch_reduced"] = self.room.found
         if self.compiled:

@@ -1,5 +1,6 @@
 """In which numbers networks are run, and when compiling them pays."""
 
+import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workers.unlearning.inputs import Inputs
+from workers.unlearning.inputs import Inputs, to
 
 Forward = Callable[[Inputs], Tensor]
 
@@ -33,6 +34,30 @@ def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextMan
     if precision == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, precision)
+
+
+def trouble_with(
+    precision: torch.dtype, model: nn.Module, inputs: Inputs, device: torch.device
+) -> str | None:
+    """The kind of the error with which the network cannot take a step in `precision`, if any.
+
+    Some layers have no kernel for few bits, or mix them with tensors of their own in float32. A
+    copy is tried out, on inputs (b, ...); neither the network nor random numbers are touched.
+    """
+    if precision == torch.float32:
+        return None
+    cuda = [device] if device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices=cuda), torch.enable_grad():
+            with autocast(device, precision):
+                answers = copy.deepcopy(model).requires_grad_().eval()(to(inputs, device))
+            torch.autograd.backward(answers.float().sum())
+    except torch.OutOfMemoryError:
+        # Not a matter of the numbers: in more bits it would need more.
+        return None
+    except (RuntimeError, TypeError) as error:
+        return type(error).__name__
+    return None
 
 
 class Compiled:

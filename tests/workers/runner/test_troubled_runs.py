@@ -1,14 +1,18 @@
-"""A run whose files cannot be read just now says why, and may be tried again."""
+"""What goes wrong in a run is told: files that cannot be read, numbers without a kernel."""
 
+import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import torch
 
 from service.core.settings import Settings
+from service.core.storage import PROVENANCE
 from tests.workers.runner.plans import run
-from workers.plan import UnlearnPlan, ValidatePlan
+from workers.plan import Architecture, Unlearned, UnlearnPlan, ValidatePlan
 from workers.supervision import RunFailedError
+from workers.unlearning.precision import best_precision
 
 
 def make_unreadable(path: Path) -> None:
@@ -38,3 +42,18 @@ def test_a_job_whose_storage_fails_is_tried_again(
 
     with pytest.raises(RunFailedError, match="could not be read or written: Too many levels"):
         run(unlearning.model_copy(update={"data": data}), quick, tmp_path / "work")
+
+
+def test_a_network_for_float32_only_is_unlearned_in_it(
+    unlearning: UnlearnPlan, quick: Settings, tmp_path: Path
+) -> None:
+    factory = "tests.workers.runner.networks:summing_cnn"
+    strict = Architecture(kind="module", factory=factory, kwargs={})
+
+    outcome = run(unlearning.model_copy(update={"architecture": strict}), quick, tmp_path / "work")
+
+    assert isinstance(outcome, Unlearned)
+    told = json.loads((unlearning.staging / PROVENANCE).read_text(encoding="utf-8"))["device"]
+    assert told["precision"] == "float32"
+    given_up = best_precision(torch.device("cpu")) == torch.bfloat16
+    assert told.get("bfloat16") == ("given up: RuntimeError" if given_up else None)

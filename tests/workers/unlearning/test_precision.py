@@ -48,7 +48,8 @@ def test_steps_are_taken_in_bfloat16_and_looks_in_the_numbers_of_the_gate(
     digits: Digits, method: str
 ) -> None:
     """Rounding alone changes one decision in a thousand, and the gate counts those."""
-    stepping, looking = set(), set()
+    stepping: set[bool] = set()
+    looking: set[bool] = set()
 
     def note(_network: nn.Module, inputs: tuple[Tensor]) -> None:
         # One sample alone tells which weights are trained; nothing is computed with its answer.

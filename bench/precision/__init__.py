@@ -1,0 +1,1 @@
+"""What fewer bits save, and what they change: `python -m bench.precision`."""
