@@ -32,8 +32,8 @@ def main() -> None:
         prog="python -m bench.precision", description="What fewer bits save, and what they change."
     )
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=2000, help="of training, before decisions")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--steps", type=int, default=1000, help="of training, before decisions")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
 

@@ -18,7 +18,7 @@ from workers.zoo import fashion_cnn
 CPU = torch.device("cpu")
 LONG, SHORT = torch.float32, torch.bfloat16
 # So many steps are timed at once, in one precision and then in the other.
-AT_ONCE = 10
+AT_ONCE = 3
 
 
 class Vit(nn.Module):

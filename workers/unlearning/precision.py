@@ -17,7 +17,7 @@ def best_precision(device: torch.device) -> torch.dtype:
     """bfloat16 where a device computes in it, else float32.
 
     It has the range of float32, so that no loss has to be scaled. GPUs that only emulate it
-    (before compute capability 8.0) would be slower with it, and CPUs are without AMX.
+    (before compute capability 8.0) would be slower with it; CPUs without AMX keep float32.
     """
     if device.type == "cuda":
         computes = torch.cuda.get_device_capability(device) >= (8, 0)

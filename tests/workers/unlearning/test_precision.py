@@ -29,7 +29,7 @@ def run(digits: Digits, method: str, compute: Compute, **parameters: Any) -> Unl
     ("capabilities", "best"),
     [
         ({"avx2": True}, torch.float32),
-        # It has the instruction, and no unit that would make it worth while.
+        # It has the instruction, and no matrix units.
         ({"avx512_bf16": True, "amx_bf16": False}, torch.float32),
         ({"avx512_bf16": True, "amx_bf16": True}, torch.bfloat16),
     ],
