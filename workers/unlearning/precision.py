@@ -12,17 +12,22 @@ from workers.unlearning.inputs import Inputs, to
 
 Forward = Callable[[Inputs], Tensor]
 
+# What a CPU that multiplies in bfloat16 is known by: tiles (Intel), or dot products (Intel, AMD).
+BFLOAT16_ON_CPU = ("amx_bf16", "avx512_bf16")
+
 
 def best_precision(device: torch.device) -> torch.dtype:
     """bfloat16 where a device computes in it, else float32.
 
     It has the range of float32, so that no loss has to be scaled. GPUs that only emulate it
-    (before compute capability 8.0) would be slower with it; CPUs without AMX keep float32.
+    (before compute capability 8.0) would be slower with it, and so would CPUs that convert each
+    number (measured by `make bench-precision`; decision 0026).
     """
     if device.type == "cuda":
         computes = torch.cuda.get_device_capability(device) >= (8, 0)
     else:
-        computes = device.type == "cpu" and torch.cpu.get_capabilities().get("amx_bf16", False)
+        has = torch.cpu.get_capabilities()
+        computes = device.type == "cpu" and any(has.get(name) for name in BFLOAT16_ON_CPU)
     return torch.bfloat16 if computes else torch.float32
 
 

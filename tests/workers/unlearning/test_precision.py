@@ -29,12 +29,12 @@ def run(digits: Digits, method: str, compute: Compute, **parameters: Any) -> Unl
     ("capabilities", "best"),
     [
         ({"avx2": True}, torch.float32),
-        # It has the instruction, and no matrix units.
-        ({"avx512_bf16": True, "amx_bf16": False}, torch.float32),
+        ({"avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, torch.float32),
+        ({"avx512_bf16": True, "amx_bf16": False}, torch.bfloat16),
         ({"avx512_bf16": True, "amx_bf16": True}, torch.bfloat16),
     ],
 )
-def test_a_cpu_stays_at_float32_unless_it_has_units_for_less(
+def test_a_cpu_stays_at_float32_unless_it_computes_in_less(
     monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], best: torch.dtype
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
