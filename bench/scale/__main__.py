@@ -2,14 +2,13 @@
 
 import argparse
 import json
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from bench.processes import in_a_process
 from bench.scale.measure import PHASES, Order, measure
 from bench.unlearning.tables import machine
 
@@ -59,8 +58,7 @@ def main() -> None:
         counts = sorted({count_of(text, rows) for text in given.forget.split(",")})
         for forget in counts:
             order = Order(given.folder.absolute(), rows, forget, given.threads)
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                found.append(pool.submit(measure, order).result())
+            found.append(in_a_process(measure, order))
             console.print(
                 f"{rows} rows, {forget} forgotten: {found[-1]['ratio']:.1f} passes", style="dim"
             )

@@ -2,9 +2,7 @@
 
 import resource
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from bench.processes import in_a_process
 from bench.unlearning.images import SOURCES, Images
 from bench.unlearning.measures import Measures, measure
 from bench.unlearning.networks import fresh, oracle, original
@@ -180,8 +179,7 @@ def compare(
         order = Order(
             images_name, rows, task_name, seed, method, parameters, cache, threads, device_name
         )
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            answer = pool.submit(apply_method, order).result()
+        answer = in_a_process(apply_method, order)
         found.append(row(method, answer.pop("measures"), answer.pop("cost"), **answer))
     return found
 

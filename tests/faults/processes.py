@@ -87,12 +87,3 @@ def start(command: str, log: Path, environment: Mapping[str, str]) -> Running:
             stderr=output,
         )
     return Running(process, log)
-
-
-def is_gone(pid: int) -> bool:
-    """Whether there is no such process any more, or only what its parent has not noticed yet."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return stat.rpartition(")")[2].split()[0] in ("Z", "X")

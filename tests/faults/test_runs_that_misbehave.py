@@ -7,10 +7,9 @@ import time
 import pytest
 
 from service.core.tables import JobState, RequestState
-from tests.faults.processes import is_gone
 from tests.faults.stack import Stack
 from tests.faults.twins import add_twin
-from tests.waiting import wait_until
+from tests.waiting import is_running, wait_until
 
 pytestmark = pytest.mark.faults
 
@@ -64,7 +63,7 @@ def test_a_run_that_hangs_or_is_frozen_is_ended_at_the_time_limit(
     run = worker.runner()
     os.kill(run, number)
 
-    wait_until(lambda: is_gone(run), patience=15)
+    wait_until(lambda: not is_running(run), patience=15)
     worker.has_said("attempt failed")
     worker.stop()
     stack.release("loading")

@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from service.core.tables import RequestState
-from tests.faults.processes import is_gone
 from tests.faults.stack import Stack
-from tests.waiting import wait_until
+from tests.waiting import is_running, wait_until
 
 pytestmark = pytest.mark.faults
 
@@ -58,7 +57,7 @@ def test_a_silence_longer_than_the_lease_ends_the_run_before_another_begins(stac
     run = worker.runner()
 
     stack.servers.postgres.proxy.silence()
-    wait_until(lambda: is_gone(run), every=0.02, patience=10)
+    wait_until(lambda: not is_running(run), every=0.02, patience=10)
     stack.release("unlearning")
     assert stack.job().attempt == 1
     stack.servers.postgres.proxy.heal()

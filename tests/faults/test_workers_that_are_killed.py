@@ -3,9 +3,8 @@
 import pytest
 
 from service.core.tables import JobState, RequestState
-from tests.faults.processes import is_gone
 from tests.faults.stack import Stack
-from tests.waiting import wait_until
+from tests.waiting import is_running, wait_until
 
 pytestmark = pytest.mark.faults
 
@@ -22,7 +21,7 @@ def test_a_worker_killed_in_any_phase_costs_one_attempt(stack: Stack, phase: str
     run = worker.runner()
 
     worker.kill()
-    wait_until(lambda: is_gone(run), patience=5)
+    wait_until(lambda: not is_running(run), patience=5)
     stack.release(phase)
     stack.worker()
 

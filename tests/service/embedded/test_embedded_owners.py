@@ -16,6 +16,7 @@ import pytest
 
 from service.embedded import EmbeddedPostgres, EmbeddedRedis, embedded_pair
 from service.supervisor.spawn import Identity, spawn
+from tests.waiting import is_running
 
 REPOSITORY = Path(__file__).parents[3]
 ORDINARY = Identity(65534, 65534)
@@ -41,15 +42,6 @@ def python(script: str, *args: str) -> list[str]:
 
 def uid_of(pid: int | None) -> int:
     return Path(f"/proc/{pid}").stat().st_uid
-
-
-def is_running(pid: int) -> bool:
-    """Whether it runs; one that has ended may wait for its new parent to take note."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def children_of(pid: int) -> list[int]:

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from service.supervisor import Child, CrashLoopError, RestartPolicy, Supervisor, stop_signals
 from service.supervisor.spawn import reap, spawn
+from tests.waiting import is_running
 
 REPOSITORY = Path(__file__).parents[3]
 SLEEP = "import time; time.sleep(600)"
@@ -25,15 +26,6 @@ STUBBORN = (
 
 def python(script: str) -> list[str]:
     return [sys.executable, "-c", script]
-
-
-def is_running(pid: int) -> bool:
-    """Whether it runs; one that has ended may wait for its new parent to take note."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
