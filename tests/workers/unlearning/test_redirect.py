@@ -12,7 +12,7 @@ from tests.workers.memorised import Digits, same, samples, state
 from workers.evaluation.agreement import divergence
 from workers.unlearning.base import ParameterError, Problem, Progress, Unlearned
 from workers.unlearning.redirect.config import RedirectConfig
-from workers.unlearning.redirect.edit import in_whole
+from workers.unlearning.redirect.edit import Edit, in_whole
 from workers.unlearning.registry import get_method
 
 
@@ -230,6 +230,23 @@ def test_what_an_attempt_had_before_it_lost_agreement_is_not_lost(digits: Digits
     assert result.summary["agreement_kept"]
     assert result.summary["after"]["agreement"] >= 0.991
     assert result.summary["after"]["turned"] > 0.2
+
+
+@pytest.mark.parametrize(("lost", "looks"), [(5, 12), (6, 7)])
+def test_agreement_may_be_lost_for_five_looks_and_come_back(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch, lost: int, looks: int
+) -> None:
+    every = RedirectConfig().check_every
+    monkeypatch.setattr(
+        Edit, "kept", lambda _self, look: not every < look.step <= (1 + lost) * every
+    )
+    seen: list[Progress] = []
+
+    endless: dict[str, Any] = {"max_steps": 12 * every, "max_rewinds": 0, "settle": 1000}
+    get_method("redirect").unlearn(digits.problem(parameters=endless), seen.append)
+
+    # The last report is of what is taken.
+    assert len([progress for progress in seen if "turned" in progress.metrics][:-1]) == looks
 
 
 def test_an_attempt_that_breaks_everything_ends_at_its_first_look(digits: Digits) -> None:
