@@ -56,6 +56,9 @@ SETTINGS = LOG_NO_DATA | {
     "log_line_prefix": "%m [%p] ",
 }
 
+# What a commit waits for, so that a power cut loses none.
+ONLY_FOR_POWER_CUTS = ("fsync", "full_page_writes")
+
 # The superuser has no password and no way in but single-user mode.
 HBA = f"host all {NAME} {HOST}/32 scram-sha-256\n"
 
@@ -66,6 +69,8 @@ class EmbeddedPostgres(EmbeddedServer):
     It listens on a free port of the loopback, and knows one role, an ordinary one that owns
     the database and may create others. Its password is in `home/postgres/password`; if that
     file is lost, the next start sets a new one.
+
+    One that is not `durable` forgets what it was told if the machine, not only its process, dies.
     """
 
     title = "PostgreSQL"
@@ -83,8 +88,9 @@ class EmbeddedPostgres(EmbeddedServer):
     # After a crash it answers only when it has replayed its log.
     start_limit = 300
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, durable: bool = True) -> None:
         super().__init__(home)
+        self._durable = durable
         self.data = self.directory / "data"
         self._hba = self.directory / "pg_hba.conf"
         self._password = ""
@@ -104,6 +110,8 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def _launch(self, port: int) -> subprocess.Popen[bytes]:
         settings = SETTINGS | {"port": str(port), "hba_file": str(self._hba)}
+        if not self._durable:
+            settings |= dict.fromkeys(ONLY_FOR_POWER_CUTS, "off")
         command = [self._program("postgres"), "-D", str(self.data), *_options(settings)]
         return self._spawn(command, folder=self.data)
 

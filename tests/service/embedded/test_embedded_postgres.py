@@ -52,6 +52,7 @@ def test_the_database_is_utf8_and_durable_and_far_from_strangers(server: Embedde
     expected = {
         "server_encoding": "UTF8",
         "fsync": "on",
+        "full_page_writes": "on",
         "listen_addresses": "127.0.0.1",
         "timezone": "UTC",
         "log_statement": "none",
@@ -65,6 +66,13 @@ def test_the_database_is_utf8_and_durable_and_far_from_strangers(server: Embedde
 
     assert found == {name: (value,) for name, value in expected.items()}
     assert role == (False,)
+
+
+def test_one_that_need_not_be_durable_waits_for_no_disk(home: Path) -> None:
+    server = EmbeddedPostgres(home, durable=False)
+    with server as url, connect(url) as connection:
+        for setting in ("fsync", "full_page_writes"):
+            assert connection.execute(f"SHOW {setting}").fetchone() == ("off",)
 
 
 def test_a_wrong_password_and_the_superuser_are_refused(server: EmbeddedPostgres) -> None:
