@@ -35,6 +35,9 @@ ORACLE = "retrain (oracle)"
 AGAIN = "retrain, other seed"
 # Far from the seeds that are counted from 0.
 OTHER_SEED = 1000
+# No job knows the seed that its model was trained with: with that one, a student would begin with
+# the very weights that the original and the oracle began with.
+JOB_SEED = 500
 
 
 @dataclass(frozen=True)
@@ -202,9 +205,8 @@ def _applied(order: Order, device: torch.device, scratch: Path) -> dict[str, Any
     watch = Stopwatch(device)
     model, origin, gone, made = parent, None, nothing, []
     for number, rows in enumerate(task.requests()):
-        problem = problem_of(
-            images, rows, gone, model, order.seed + number, order.parameters, compute, origin
-        )
+        seed = order.seed + JOB_SEED + number
+        problem = problem_of(images, rows, gone, model, seed, order.parameters, compute, origin)
         unlearned = named(order.method).unlearn(problem, lambda _progress: None)
         # As jobs do it: an edit of an edit is held to what the first one was an edit of.
         origin = (origin or model) if unlearned.edited else None
@@ -213,7 +215,8 @@ def _applied(order: Order, device: torch.device, scratch: Path) -> dict[str, Any
     cost = watch.read()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     watch = Stopwatch(device)
-    report = audited(problem_of(images, gone, nothing, parent, order.seed, {}, compute), model)
+    seed = order.seed + JOB_SEED
+    report = audited(problem_of(images, gone, nothing, parent, seed, {}, compute), model)
     audit_cost = watch.read()
     return {
         "measures": measure(model, images, task, order.seed),

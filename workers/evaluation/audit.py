@@ -1,6 +1,7 @@
 """The label-free audit: what changed since the parent, and what an attacker can see."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -82,7 +83,7 @@ def audit(
             )
             for name, found in sets.items()
         }
-        moved = weights(networks[0], networks[1], networks[2], reader.some_logits)
+        moved = weights(*networks, partial(reader.some_logits, seed=seed))
         reason, compared = _unmeasurable(before), None
         if reason is None:
             compared = compare(

@@ -20,9 +20,15 @@ from workers.evaluation.report import (
     TwoSample,
     WorstReport,
 )
-from workers.evaluation.representations import FEWEST, displacement, pairs, two_sample
+from workers.evaluation.representations import (
+    FEWEST,
+    FITTED,
+    displacement,
+    pairs,
+    two_sample,
+)
 from workers.unlearning.base import UnlearningError
-from workers.unlearning.embedding import Embedded
+from workers.unlearning.embedding import Embedded, draw
 
 # Of what a training on remaining samples can bring back, these speak of memory.
 COMES_BACK = ("contradiction", SINGLE)
@@ -125,8 +131,12 @@ def _representation(
     if len(rows["forgotten"]) < FEWEST:
         return None
 
+    # Not the first ones: a dataset may lie class by class.
+    count = len(before["remaining"])
+    fitted = draw(count, FITTED, torch.Generator().manual_seed(seed))
+
     def test(answers: Answers) -> TwoSample:
-        first, second = (displacement(answers, like, name, rows[name]) for name in rows)
+        first, second = (displacement(answers, like, name, rows[name], fitted) for name in rows)
         # The same swaps before and after.
         return two_sample(first, second, torch.Generator().manual_seed(seed))
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.unlearning.base import Samples, Tap
-from workers.unlearning.embedding import Embedded, answer, embed
+from workers.unlearning.embedding import Embedded, answer, draw, embed
 from workers.unlearning.tap import Tapped
 
 # So many samples of each kind are asked on the way from the parent's weights to the candidate's.
@@ -40,21 +40,15 @@ class Reader:
                 for name, found in self.sets.items()
             }
 
-    def some_logits(self, model: nn.Module) -> Tensor:
-        """What `model` says of some samples that are not forgotten -> (n, k)."""
-        return torch.cat(
-            [
-                answer(
-                    model,
-                    self.sets[name],
-                    self.chosen[name][:ON_THE_WAY],
-                    self.device,
-                    self.batch_size,
-                )
-                for name in ("remaining", "holdout")
-                if name in self.sets
-            ]
-        )
+    def some_logits(self, model: nn.Module, seed: int) -> Tensor:
+        """What `model` says of some samples that are not forgotten, drawn with `seed` -> (n, k)."""
+        generator = torch.Generator().manual_seed(seed)
+        found = []
+        for name in ("remaining", "holdout"):
+            if name in self.sets:
+                some = self.chosen[name][draw(len(self.chosen[name]), ON_THE_WAY, generator)]
+                found.append(answer(model, self.sets[name], some, self.device, self.batch_size))
+        return torch.cat(found)
 
     def count(self, size: int) -> None:
         """Note that so many samples' worth of work is done."""

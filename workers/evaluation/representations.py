@@ -36,16 +36,16 @@ def pairs(alike: Tensor, apart: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def displacement(
-    answers: Mapping[str, Embedded], like: Likeness, name: str, rows: Tensor
+    answers: Mapping[str, Embedded], like: Likeness, name: str, rows: Tensor, fitted: Tensor
 ) -> Tensor:
     """How far samples lie from where their looks put them, in representation space -> (p, 1).
 
     For `rows` (p,) of a set: the norm of what a linear probe of their representations says, less
     the mean softmax output of their neighbours. The probe is fitted to the network's outputs on
-    remaining samples (ridge regression on representations and their positive parts). No output of
-    the samples themselves is in it, so a changed head does not hide what a representation holds.
+    the remaining samples `fitted` (f,) (ridge regression on representations and their positive
+    parts). No output of the samples themselves is in it, so a changed head does not hide what a
+    representation holds.
     """
-    fitted = slice(0, FITTED)
     outputs = answers["remaining"].logits.double().softmax(dim=1)
     references, space = (
         torch.cat([one, one.relu()], dim=1).double()
