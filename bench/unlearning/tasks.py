@@ -81,6 +81,17 @@ def memorised_samples(count: int) -> Maker:
     return make
 
 
+def known_samples(count: int) -> Maker:
+    """Samples with their own labels, in a network that knows by heart what it was trained on."""
+
+    def make(images: Images, generator: np.random.Generator) -> Task:
+        chosen = np.zeros(len(images.train), dtype=bool)
+        chosen[generator.choice(len(images.train), count, replace=False)] = True
+        return Task(f"known-{count}", images.by_heart, images.train.labels, chosen)
+
+    return make
+
+
 def in_a_row(rounds: int, of: Maker) -> Maker:
     """The same samples, deleted by that many requests one after the other."""
 
@@ -96,6 +107,8 @@ TASKS: dict[str, Maker] = {
     **{f"class-removal-{removed}": class_removal(removed) for removed in range(CLASSES)},
     "noisy-labels": noisy_labels,
     **{f"random-{count}": random_samples(count) for count in (1, 10, 100)},
+    "known-100": known_samples(100),
+    "known-1000": known_samples(1000),
     "memorised-40": memorised_samples(40),
     "memorised-100": memorised_samples(100),
     "memorised-40-by-4": in_a_row(4, memorised_samples(40)),

@@ -83,7 +83,9 @@ def audit(
             )
             for name, found in sets.items()
         }
-        moved = weights(*networks, partial(reader.some_logits, seed=seed))
+        moved = weights(
+            networks[0], networks[1], networks[2], partial(reader.some_logits, seed=seed)
+        )
         reason, compared = _unmeasurable(before), None
         if reason is None:
             compared = compare(

@@ -26,11 +26,11 @@ from workers.artifacts import (
 from workers.data.processing import Processing
 from workers.device import choose_compute, choose_device, describe, suited, threads_of_each
 from workers.evaluation.audit import audit
+from workers.evaluation.closeness import complaints, measure_kept
 from workers.evaluation.gate import Verdict, advised, decide
 from workers.evaluation.report import AuditReport
 from workers.plan import FORGOTTEN, ProgressLine, UnlearnPlan
 from workers.plan import Unlearned as UnlearnedOutcome
-from workers.runner.closeness import complaints, measure_kept
 from workers.runner.kept import inputs_are_there, kept_folder, note_inputs, savepoints
 from workers.runner.loading import Sets, kinds_of, load_sets
 from workers.runner.origins import edit_of, load_origin
@@ -111,7 +111,15 @@ def unlearn(
         "side": tap.side,
     }
     if not blueprint.decides:
-        kept = measure_kept(parent, candidate, tap, sets, device, plan.seed)
+        kept = measure_kept(
+            parent,
+            candidate,
+            tap,
+            remaining=sets.remaining,
+            holdout=sets.holdout,
+            device=device,
+            seed=plan.seed,
+        )
         representation["kept"] = asdict(kept)
         count = len(sets.forgotten), len(sets.remaining)
         reasons = (*verdict.reasons, *complaints(kept, plan.min_agreement, *count))

@@ -10,7 +10,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tests.workers.memorised import Digits, memorised, trained
+from tests.workers.memorised import Digits, Tensors, memorised, trained
+from workers.evaluation import comparison
 from workers.evaluation.report import AuditReport
 from workers.unlearning.registry import get_method
 from workers.zoo import ConvNet
@@ -50,6 +51,28 @@ def of_parent(digits: Digits) -> AuditReport:
     return digits.measure(digits.parent)
 
 
+@pytest.fixture(scope="module")
+def hider(digits: Digits, oracle: nn.Module) -> nn.Module:
+    """The parent with a head that has learnt the oracle's answers: decisions pass."""
+    hider = copy.deepcopy(digits.parent)
+    assert isinstance(hider, ConvNet)
+    optimizer = torch.optim.Adam(hider.head.parameters(), lr=5e-3)
+    with torch.no_grad():
+        wanted = oracle(digits.forgotten).softmax(dim=1)
+        kept = digits.parent(digits.remaining).softmax(dim=1)
+        gone, stays = (
+            hider.embed(hider.features(images).flatten(start_dim=1))
+            for images in (digits.forgotten, digits.remaining)
+        )
+    for _ in range(400):
+        optimizer.zero_grad()
+        loss = distance(hider.head(gone), wanted) + 4 * distance(hider.head(stays), kept)
+        torch.autograd.backward(loss)
+        optimizer.step()
+    hider.zero_grad()
+    return hider
+
+
 def test_the_oracle_passes_at_the_highest_level(of_oracle: AuditReport) -> None:
     assert of_oracle.level == "robust", of_oracle.statement
     assert of_oracle.rebound is not None
@@ -85,25 +108,8 @@ def test_single_samples_stand_out_before_and_not_after(of_oracle: AuditReport) -
 
 
 def test_a_changed_head_hides_nothing_from_the_representations(
-    digits: Digits, oracle: nn.Module
+    digits: Digits, hider: nn.Module
 ) -> None:
-    """The head alone learns the oracle's answers: decisions pass, representations do not."""
-    hider = copy.deepcopy(digits.parent)
-    assert isinstance(hider, ConvNet)
-    optimizer = torch.optim.Adam(hider.head.parameters(), lr=5e-3)
-    with torch.no_grad():
-        wanted = oracle(digits.forgotten).softmax(dim=1)
-        kept = digits.parent(digits.remaining).softmax(dim=1)
-        gone, stays = (
-            hider.embed(hider.features(images).flatten(start_dim=1))
-            for images in (digits.forgotten, digits.remaining)
-        )
-    for _ in range(400):
-        optimizer.zero_grad()
-        loss = distance(hider.head(gone), wanted) + 4 * distance(hider.head(stays), kept)
-        torch.autograd.backward(loss)
-        optimizer.step()
-    hider.zero_grad()
     report = digits.measure(hider)
 
     assert report.contradiction is not None
@@ -113,6 +119,20 @@ def test_a_changed_head_hides_nothing_from_the_representations(
     assert report.weights.by_module["embed"] == 0.0
     assert report.weights.by_module["head.1"] > 0.0
     assert report.weights.midpoint_agreement > 0.97
+
+
+def test_of_a_dataset_that_lies_class_by_class_the_probe_knows_every_class(
+    digits: Digits, true_labels: Tensor, hider: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So few that the first ones are of one class.
+    monkeypatch.setattr(comparison, "FITTED", 90)
+    order = true_labels[40:1000].argsort(stable=True)
+
+    report = digits.measure(hider, remaining=Tensors(digits.remaining[order]))
+
+    assert report.representation is not None
+    assert not report.representation.passed
+    assert report.representation.before.p < 0.01
 
 
 def test_what_an_edit_hides_comes_back(digits: Digits) -> None:

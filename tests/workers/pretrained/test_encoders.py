@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from workers.runner.closeness import Kept, complaints
+from workers.evaluation.closeness import Kept, complaints
 from workers.unlearning.auto.config import AutoConfig
 from workers.unlearning.auto.method import methods_for
 from workers.unlearning.base import Problem, Tap, UnlearningError

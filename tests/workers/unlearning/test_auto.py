@@ -1,5 +1,6 @@
 """Which method `auto` takes, and what it does where the first one is not good enough."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
@@ -19,6 +20,7 @@ from workers.unlearning.base import (
     UnlearningError,
 )
 from workers.unlearning.registry import get_method
+from workers.zoo import ConvNet
 
 
 def run(problem: Problem) -> Unlearned:
@@ -183,6 +185,35 @@ def test_knobs_of_a_method_are_set_by_naming_it() -> None:
         get_method().check({"learning_rate": 0.1})
     get_method().check({"few": 0})
     assert all(knob.metadata["help"] for knob in fields(AutoConfig))
+
+
+def turned_round(problem: Problem) -> torch.nn.Module:
+    """The parent with the axes of its representation in another order, which its head undoes."""
+    model = copy.deepcopy(problem.model)
+    assert isinstance(model, ConvNet)
+    order = torch.randperm(model.embed.out_features, generator=torch.Generator().manual_seed(0))
+    first = model.head[1]
+    assert isinstance(first, torch.nn.Linear)
+    with torch.no_grad():
+        model.embed.weight.copy_(model.embed.weight[order])
+        model.embed.bias.copy_(model.embed.bias[order])
+        first.weight.copy_(first.weight[:, order])
+    return model
+
+
+@pytest.mark.parametrize(("encodes", "chosen"), [(True, "laf"), (False, "redirect")])
+def test_of_an_encoder_the_representation_counts_as_it_does_for_the_gate(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch, encodes: bool, chosen: str
+) -> None:
+    use(monkeypatch, redirect=turned_round, laf=lambda given: given.model)
+
+    unlearned = run(digits.problem(encodes=encodes))
+
+    assert unlearned.method == chosen
+    first = unlearned.summary["auto"]["tried"][0]
+    assert first["agreement"] > 0.999
+    assert first["kept"] is not encodes
+    assert (first["cosine"] is None) is not encodes
 
 
 def test_held_out_agreement_counts(digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:

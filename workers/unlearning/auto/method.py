@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from workers.evaluation.agreement import agreement, holdout_floor
+from workers.evaluation.closeness import Kept, complaints, measure_kept
 from workers.unlearning.auto.config import AutoConfig
 from workers.unlearning.base import Problem, Progress, Report, Unlearned, UnlearningError
 from workers.unlearning.embedding import answer, draw
@@ -23,11 +24,15 @@ MANY = ("distil", "laf")
 
 @dataclass(frozen=True)
 class Trial:
-    """One method's result, measured as the gate will measure it."""
+    """One method's result, measured as the gate will measure it.
+
+    `cosine` is that of an encoder's representations with the parent's, None of other networks.
+    """
 
     unlearned: Unlearned
     agreement: float
     holdout_agreement: float | None
+    cosine: Kept | None
     kept: bool
 
     def facts(self) -> dict[str, Any]:
@@ -35,6 +40,7 @@ class Trial:
             "method": self.unlearned.method,
             "agreement": self.agreement,
             "holdout_agreement": self.holdout_agreement,
+            "cosine": None if self.cosine is None else asdict(self.cosine),
             "kept": self.kept,
             "reached": self.unlearned.reached,
         }
@@ -46,7 +52,8 @@ class Trial:
         Where it is kept, more of it is no merit: who forgets least agrees most. Of equals the one
         that was tried first is taken.
         """
-        return self.kept, self.unlearned.reached, 0.0 if self.kept else self.agreement
+        near = min(self.agreement, 1.0 if self.cosine is None else self.cosine.remaining)
+        return self.kept, self.unlearned.reached, 0.0 if self.kept else near
 
 
 @register
@@ -137,7 +144,22 @@ class _Judge:
         good = kept >= problem.min_agreement
         if unseen is not None:
             good = good and unseen >= holdout_floor(problem.min_agreement, *reversed(sizes))
-        return Trial(unlearned, kept, unseen, good)
+        cosine = self._cosine(unlearned.model) if problem.encodes else None
+        if cosine is not None:
+            good = good and not complaints(cosine, problem.min_agreement, *reversed(sizes))
+        return Trial(unlearned, kept, unseen, cosine, good)
+
+    def _cosine(self, model: nn.Module) -> Kept:
+        problem = self._problem
+        return measure_kept(
+            copied(problem.model, problem.device),
+            copied(model, problem.device),
+            problem.tap,
+            remaining=problem.remaining,
+            holdout=problem.holdout,
+            device=problem.device,
+            seed=problem.seed,
+        )
 
     @cached_property
     def _before(self) -> dict[str, torch.Tensor]:

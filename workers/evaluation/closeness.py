@@ -7,7 +7,6 @@ from torch import nn
 from torch.nn import functional
 
 from workers.evaluation.agreement import holdout_floor
-from workers.runner.loading import Sets
 from workers.unlearning.base import Samples, Tap
 from workers.unlearning.embedding import draw, embed
 from workers.unlearning.tap import Tapped
@@ -26,8 +25,21 @@ class Kept:
 
 
 def measure_kept(
-    parent: nn.Module, candidate: nn.Module, tap: Tap, sets: Sets, device: torch.device, seed: int
+    parent: nn.Module,
+    candidate: nn.Module,
+    tap: Tap,
+    *,
+    remaining: Samples,
+    holdout: Samples | None,
+    device: torch.device,
+    seed: int,
 ) -> Kept:
+    """On at most 5,000 samples of each set, drawn with `seed`.
+
+    Raises:
+        TapError, UnlearningError: a model's answers cannot be used.
+    """
+
     def cosine(samples: Samples) -> float:
         chosen = draw(len(samples), MOST, torch.Generator().manual_seed(seed))
         seen = []
@@ -38,10 +50,9 @@ def measure_kept(
         before, after = seen
         return float(functional.cosine_similarity(before, after).double().mean())
 
-    unseen = sets.holdout
     return Kept(
-        remaining=cosine(sets.remaining),
-        holdout=cosine(unseen) if unseen is not None and len(unseen) else None,
+        remaining=cosine(remaining),
+        holdout=cosine(holdout) if holdout is not None and len(holdout) else None,
     )
 
 
