@@ -48,5 +48,5 @@ class Guard:
 
 
 def answers(problem: Problem, model: nn.Module, samples: Samples, rows: Tensor) -> Tensor:
-    """The logits (m, k) of a network in evaluation mode at `rows` (m,)."""
-    return answer(model, samples, rows, problem.device, BATCH, compute=problem.compute)
+    """The logits (m, k) of a network in evaluation mode at `rows` (m,), in float32."""
+    return answer(model, samples, rows, problem.device, BATCH, compute=problem.compute.exact())

@@ -20,6 +20,7 @@ from workers.unlearning.registry import get_method, register
 
 FEW = ("redirect", "distil", "laf")
 MANY = ("distil", "laf")
+ADVICE = "Retrain without the samples that the dataset's tombstones name, or name a method."
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Auto:
 
         Raises:
             ValueError: a set is empty, or a parameter is unknown or out of range.
-            UnlearningError: no method came to an end; the message is the last one's.
+            UnlearningError: no method came to an end; the message has the last one's.
         """
         config = AutoConfig.read(problem.parameters)
         judge = _Judge(config, problem)
@@ -92,7 +93,7 @@ class Auto:
             if trial.kept and trial.unlearned.reached:
                 break
         if best is None:
-            raise last or UnlearningError("There is no method to try.")
+            raise UnlearningError(f"No method came to an end. {last} {ADVICE}") from last
         report(Progress("unlearning", 1.0, {"agreement": best.agreement}))
         chosen = {"parameters": asdict(config), "tried": tried, "kept": best.kept}
         return replace(best.unlearned, summary={**best.unlearned.summary, "auto": chosen})
