@@ -13,11 +13,12 @@ import torch
 from bench.scale.data import parent, prepare
 from bench.unlearning.compare import audited
 from workers.data.processing import raw_processing
+from workers.device import choose_compute
 from workers.runner.loading import load_sets
 from workers.unlearning.base import Problem, Progress
-from workers.unlearning.compute import Compute
 from workers.unlearning.embedding import answer
 from workers.unlearning.layout import copied
+from workers.unlearning.ranks import Ranks
 from workers.unlearning.registry import get_method
 from workers.unlearning.tap import find_tap
 from workers.zoo import digits_cnn
@@ -109,7 +110,8 @@ def _job(order: Order, data: Any, network: Any, forgotten: Any, work: Path) -> d
         device=CPU,
         seed=7,
         min_agreement=MIN_AGREEMENT,
-        compute=Compute(scratch=work),
+        # As a job of the default settings computes.
+        compute=choose_compute(CPU, Ranks(), "auto", "auto", work),
     )
 
     def report(progress: Progress) -> None:
@@ -117,7 +119,7 @@ def _job(order: Order, data: Any, network: Any, forgotten: Any, work: Path) -> d
 
     unlearned = get_method("auto").unlearn(problem, report)
     clock.ended("unlearning")
-    found = audited(problem, unlearned.model)
+    found, _ = audited(problem, unlearned.model)
     clock.ended("auditing")
     most = peak.end()
     # The floor: everything once through the network, as fast as methods do it, and nothing kept.

@@ -42,7 +42,7 @@ JOB_SEED = 500
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one way to answer one deletion.
+    """What came of one way to answer one deletion; all but an outsider's network is audited.
 
     cost: of the method alone, reading the data included; `audit_cost` of the audit after it.
     oracle_cached: the oracle was trained in an earlier run, as long as it took then. requests:
@@ -149,13 +149,10 @@ def compare(
     truth = measure(second.model, images, task, seed)
     before = measure(first.model, images, task, seed)
 
+    everyone, nobody = np.flatnonzero(task.forgotten), np.empty(0, dtype=np.int64)
+    asked = problem_of(images, everyone, nobody, first.model, seed + JOB_SEED, {}, Compute())
+
     def row(method: str, measures: Measures, cost: Cost, **more: Any) -> Row:
-        fields: dict[str, Any] = {
-            "peak_mib": None,
-            "audit": None,
-            "audit_cost": None,
-            "requests": [],
-        }
         return Row(
             task=task_name,
             seed=seed,
@@ -166,18 +163,31 @@ def compare(
             oracle_cost=second.cost,
             oracle_cached=second.cached,
             device=device_name,
-            **(fields | more),
+            **more,
+        )
+
+    def reference(method: str, model: nn.Module, measures: Measures, cost: Cost) -> Row:
+        report, audit_cost = audited(asked, model)
+        return row(
+            method,
+            measures,
+            cost,
+            peak_mib=None,
+            audit=report,
+            audit_cost=audit_cost,
+            requests=[],
+            view=view(model, images, task, seed),
         )
 
     found = [
-        row(NOTHING, before, Cost(0.0, 0.0), view=view(first.model, images, task, seed)),
-        row(ORACLE, truth, second.cost, view=view(second.model, images, task, seed)),
+        reference(NOTHING, first.model, before, Cost(0.0, 0.0)),
+        reference(ORACLE, second.model, truth, second.cost),
     ]
     if again:
         other = oracle(images, task, seed + OTHER_SEED, cache, device)
-        measured = measure(other.model, images, task, seed)
-        shown = view(other.model, images, task, seed)
-        found.append(row(AGAIN, measured, other.cost, view=shown))
+        found.append(
+            reference(AGAIN, other.model, measure(other.model, images, task, seed), other.cost)
+        )
     for method, parameters in methods.items():
         order = Order(
             images_name, rows, task_name, seed, method, parameters, cache, threads, device_name
@@ -214,10 +224,10 @@ def _applied(order: Order, device: torch.device, scratch: Path) -> dict[str, Any
         made.append({"method": unlearned.method, **unlearned.summary})
     cost = watch.read()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    watch = Stopwatch(device)
     seed = order.seed + JOB_SEED
-    report = audited(problem_of(images, gone, nothing, parent, seed, {}, compute), model)
-    audit_cost = watch.read()
+    report, audit_cost = audited(
+        problem_of(images, gone, nothing, parent, seed, {}, compute), model
+    )
     return {
         "measures": measure(model, images, task, order.seed),
         "cost": cost,
@@ -229,9 +239,10 @@ def _applied(order: Order, device: torch.device, scratch: Path) -> dict[str, Any
     }
 
 
-def audited(problem: Problem, model: nn.Module) -> dict[str, Any]:
-    """The label-free audit, as a job runs it, of all that was deleted."""
-    return audit(
+def audited(problem: Problem, model: nn.Module) -> tuple[dict[str, Any], Cost]:
+    """The label-free audit, as a job runs it, of all that was deleted, and what it cost."""
+    watch = Stopwatch(problem.device)
+    report = audit(
         problem.model,
         model,
         problem.fresh,
@@ -242,7 +253,8 @@ def audited(problem: Problem, model: nn.Module) -> dict[str, Any]:
         device=problem.device,
         seed=problem.seed,
         min_agreement=problem.min_agreement,
-    ).to_dict()
+    )
+    return report.to_dict(), watch.read()
 
 
 def to_json(row: Row) -> dict[str, Any]:

@@ -6,7 +6,7 @@
 import argparse
 import json
 import platform
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from bench.unlearning.training import Cost
 
 COLUMNS = ("train_r", "train_f", "test", "asr", "memorisation_gap")
 TITLES = ("Train_r", "Train_f", "Test", "ASR", "mem. gap")
+CHECKS = ("contradiction", "per_sample", "representation", "rebound")
 
 
 def machine(threads: int, device: str = "cpu") -> dict[str, Any]:
@@ -57,7 +58,7 @@ def closed(rows: list[Row], nothing: list[Row]) -> float | None:
 
 
 def show(rows: list[Row], console: Console) -> None:
-    """A table a task: means over the seeds."""
+    """Two tables a task: means over the seeds, and distances to the oracle with the audit."""
     for task, methods in grouped(rows).items():
         seeds = len(next(iter(methods.values())))
         table = Table(title=f"{task}: means over {seeds} seed(s), accuracies in per cent")
@@ -77,6 +78,37 @@ def show(rows: list[Row], console: Console) -> None:
         for method, found in methods.items():
             table.add_row(method, *cells(found, methods[NOTHING]))
         console.print(table)
+        console.print(distances(task, methods))
+        if any(row.oracle_cached for row in methods[NOTHING]):
+            console.print(
+                "An oracle was trained in an earlier run: its seconds are of then.", style="dim"
+            )
+
+
+def distances(task: str, methods: dict[str, list[Row]]) -> Table:
+    """How far each is from the oracle, column by column, and what the audit says of it."""
+    table = Table(title=f"{task}: mean distance to the oracle, and the audit")
+    table.add_column("method")
+    for title in (*TITLES, "audit, CPU s"):
+        table.add_column(title, justify="right")
+    table.add_column("told by, in how many seeds")
+    for method, found in methods.items():
+        costs = [row.audit_cost.cpu_seconds for row in found if row.audit_cost is not None]
+        told = Counter(name for row in found if row.audit for name in told_by(row.audit))
+        table.add_row(
+            method,
+            *(f"{np.mean([row.gaps[column] for row in found]):.2f}" for column in COLUMNS),
+            f"{np.mean(costs):.1f}" if costs else "",
+            ", ".join(f"{name} {count}" for name, count in told.items()),
+        )
+    return table
+
+
+def told_by(report: dict[str, Any]) -> list[str]:
+    """Which checks of an audit tell forgotten samples from held-out ones."""
+    checks = dict(report["membership"] or {})
+    checks |= {name: report[name] for name in CHECKS}
+    return [name for name, found in checks.items() if found is not None and not found["passed"]]
 
 
 def cells(found: list[Row], nothing: list[Row]) -> list[str]:

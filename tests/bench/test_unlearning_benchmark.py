@@ -13,6 +13,7 @@ import torch
 from bench.unlearning.compare import AGAIN, NOTHING, ORACLE, compare
 from bench.unlearning.images import digits
 from bench.unlearning.measures import attack
+from bench.unlearning.tables import CHECKS, told_by
 from bench.unlearning.tasks import TASKS, make_task
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +55,14 @@ def test_what_was_learnt_by_heart_is_forgotten(report: dict[str, Any]) -> None:
     assert closed >= 0.8
     assert auto["measures"]["test"] >= nothing["measures"]["test"] - 1
     assert auto["gaps"]["mean"] < nothing["gaps"]["mean"] / 4
+
+
+def test_the_audit_tells_the_parent_from_the_oracle(report: dict[str, Any]) -> None:
+    parent = row(report, "memorised-40", "do nothing")["audit"]
+    oracle = row(report, "memorised-40", "retrain (oracle)")["audit"]
+
+    assert set(told_by(parent)) >= {"confidence", *CHECKS}
+    assert set(told_by(oracle)) <= {"entropy", "margin", "confidence"}
 
 
 def test_four_requests_in_a_row_are_as_good_as_one(report: dict[str, Any]) -> None:
@@ -106,6 +115,39 @@ def test_a_task_chooses_the_same_samples_for_the_same_seed(name: str) -> None:
     assert not (changed & ~first.forgotten).any()
     if not name.startswith("class-removal"):
         assert not np.array_equal(first.forgotten, other.forgotten)
+
+
+@pytest.mark.parametrize(
+    ("name", "share", "classes"),
+    [
+        ("data-removal", 0.4, range(5, 10)),
+        ("noisy-labels", 0.6, range(5)),
+        ("class-removal-3", 1.0, range(3, 4)),
+    ],
+)
+def test_the_tasks_of_the_paper_are_as_large_as_there(
+    name: str, share: float, classes: range
+) -> None:
+    images = digits()
+    task = make_task(name, images, 0)
+
+    for label in range(10):
+        rows = images.train.labels == label
+        expected = round(share * rows.sum()) if label in classes else 0
+        assert task.forgotten[rows].sum() == expected
+    wrong = task.labels != images.train.labels
+    assert np.array_equal(wrong, task.forgotten if name == "noisy-labels" else wrong & False)
+
+
+@pytest.mark.parametrize("name", ["random-100", "known-100", "memorised-100"])
+def test_a_hundred_are_a_hundred(name: str) -> None:
+    images = digits()
+    task = make_task(name, images, 0)
+
+    assert task.forgotten.sum() == 100
+    wrong = task.labels != images.train.labels
+    assert wrong.sum() == (100 if name == "memorised-100" else 0)
+    assert len(set(images.train.labels[task.forgotten])) == 10
 
 
 def test_the_attack_sees_members_where_there_is_something_to_see() -> None:

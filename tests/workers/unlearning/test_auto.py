@@ -176,7 +176,7 @@ def test_where_every_method_fails_the_run_fails(
 ) -> None:
     use(monkeypatch, redirect=fail, distil=fail, laf=fail)
 
-    with pytest.raises(UnlearningError, match="It does not learn. Retrain without the samples"):
+    with pytest.raises(UnlearningError, match=r"It does not learn\. Retrain without the samples"):
         run(digits.problem())
 
 
