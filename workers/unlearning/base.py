@@ -49,7 +49,8 @@ class Problem:
     model must predict what its parent predicts. `parameters` are the method's own knobs. `compute`
     says how networks are run; it does not change what is wanted. `encodes` says that the
     representation is what the network is used for, and that its logits are those of prototypes.
-    `origin` is the network that the parent is an edit of, over one request or several.
+    `origin` is the network that the parent is an edit of, over one request or several. `guide` is
+    one that has learnt the parent's answers to remaining samples only, if there is one already.
     """
 
     model: nn.Module
@@ -66,6 +67,7 @@ class Problem:
     encodes: bool = False
     warm: bool = False
     origin: nn.Module | None = None
+    guide: nn.Module | None = None
 
 
 @dataclass(frozen=True)

@@ -187,6 +187,49 @@ def test_knobs_of_a_method_are_set_by_naming_it() -> None:
     assert all(knob.metadata["help"] for knob in fields(AutoConfig))
 
 
+@pytest.mark.parametrize(
+    ("remaining", "expected"), [(True, ["redirect", "distil", "guided"]), (False, None)]
+)
+def test_a_student_that_is_refused_for_unseen_data_guides_an_edit(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch, remaining: bool, expected: list[str] | None
+) -> None:
+    """One that does not answer as the parent does on what it has learnt is no guide."""
+
+    class Student(torch.nn.Module):
+        """The parent, but for what is held out or remains."""
+
+        def __init__(self, parent: torch.nn.Module, wrong: torch.Tensor) -> None:
+            super().__init__()
+            self.parent = parent
+            self.wrong = wrong
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.parent(inputs)
+            known = (inputs.flatten(1).unsqueeze(1) == self.wrong.flatten(1)).all(2).any(1)
+            return torch.where(known.unsqueeze(1), -logits, logits)
+
+    wrong = digits.holdout if remaining else digits.remaining
+    guides: list[torch.nn.Module | None] = []
+
+    def guided(given: Problem) -> torch.nn.Module:
+        guides.append(given.guide)
+        return given.model
+
+    use(
+        monkeypatch,
+        redirect=lambda given: given.fresh(),
+        distil=lambda given: Student(given.model, wrong),
+        guided=guided,
+        laf=lambda given: given.model,
+    )
+
+    unlearned = run(digits.problem())
+
+    tried = [trial["method"] for trial in unlearned.summary["auto"]["tried"]]
+    assert tried == (expected or ["redirect", "distil", "laf"])
+    assert [type(guide) for guide in guides] == ([Student] if remaining else [])
+
+
 def turned_round(problem: Problem) -> torch.nn.Module:
     """The parent with the axes of its representation in another order, which its head undoes."""
     model = copy.deepcopy(problem.model)

@@ -8,6 +8,7 @@ import pytest
 
 from workers.unlearning.auto.config import AutoConfig
 from workers.unlearning.distil.config import DistilConfig
+from workers.unlearning.guided.config import GuidedConfig
 from workers.unlearning.knobs import Knobs
 from workers.unlearning.laf.config import LafConfig
 from workers.unlearning.redirect.config import RedirectConfig
@@ -17,6 +18,7 @@ CARDS = Path(__file__).parents[3] / "docs" / "methods"
 CONFIGS: dict[str, type[Knobs]] = {
     "auto": AutoConfig,
     "distil": DistilConfig,
+    "guided": GuidedConfig,
     "laf": LafConfig,
     "redirect": RedirectConfig,
 }

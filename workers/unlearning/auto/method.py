@@ -18,8 +18,10 @@ from workers.unlearning.hindsight import Hindsight, hindsight
 from workers.unlearning.layout import copied
 from workers.unlearning.registry import get_method, register
 
-FEW = ("redirect", "distil", "laf")
-MANY = ("distil", "laf")
+FEW = ("redirect", "distil", "guided", "laf")
+MANY = ("distil", "guided", "laf")
+# These need answers that say where a sample is to be put.
+BY_ANSWERS = ("distil", "guided")
 ADVICE = "Retrain without the samples that the dataset's tombstones name, or name a method."
 
 
@@ -80,6 +82,8 @@ class Auto:
         tried: list[dict[str, Any]] = []
         last: UnlearningError | None = None
         for name in methods_for(config, problem):
+            if name == "guided" and problem.guide is None:
+                continue
             try:
                 unlearned = attempt(name, problem, report)
             except UnlearningError as error:
@@ -88,6 +92,9 @@ class Auto:
                 continue
             trial = judge.measure(unlearned)
             tried.append(trial.facts())
+            if name == "distil" and trial.agreement >= problem.min_agreement:
+                # Refused for what it says of data that nobody has seen, it is a guide all the same.
+                problem = replace(problem, guide=unlearned.model)
             if best is None or trial.rank > best.rank:
                 best = trial
             if trial.kept and trial.unlearned.reached:
@@ -116,7 +123,7 @@ def methods_for(config: AutoConfig, problem: Problem) -> tuple[str, ...]:
     share = count / (count + len(problem.remaining))
     few = share <= config.few_share or (count <= config.few and share <= config.large_share)
     methods = FEW if few else MANY
-    return tuple(name for name in methods if not (problem.encodes and name == "distil"))
+    return tuple(name for name in methods if not (problem.encodes and name in BY_ANSWERS))
 
 
 class _Judge:

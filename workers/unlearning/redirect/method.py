@@ -16,7 +16,7 @@ from workers.unlearning.neighbours import nearest, neighbour_outputs, standardis
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.edit import Edit, References, Watched
 from workers.unlearning.redirect.search import Search
-from workers.unlearning.redirect.targets import Targets, targets
+from workers.unlearning.redirect.targets import Targets, guided_targets, targets
 from workers.unlearning.registry import register
 from workers.unlearning.resuming import once, pack_embedded, unpack_embedded
 from workers.unlearning.tap import Tapped
@@ -42,36 +42,62 @@ class Redirect:
             ValueError: a set is empty, or a parameter is unknown or out of range.
             UnlearningError: the model's answers or a loss are not finite.
         """
-        config = RedirectConfig.read(problem.parameters)
-        if not len(problem.forgotten) or len(problem.remaining) < 2:
-            raise ValueError("Redirection needs a forgotten sample and two remaining ones.")
-        with isolated(problem.device, problem.seed):
-            student, summary = _Run(config, problem, report).go()
-        home = next(problem.model.parameters(), torch.empty(0)).device
-        lay_out(student.to(home), torch.contiguous_format)
-        for ours, its in zip(student.modules(), problem.model.modules(), strict=True):
-            ours.training = its.training
-        for mine, other in zip(student.parameters(), problem.model.parameters(), strict=True):
-            mine.grad = None
-            mine.requires_grad_(other.requires_grad)
-        reached = summary["after"]["turned"] >= NEARLY_ALL * summary["turned_goal"]
-        return Unlearned(student, self.name, asdict(config), summary, reached=reached, edited=True)
+        return redirected(self.name, RedirectConfig.read(problem.parameters), problem, report)
+
+
+def redirected(
+    name: str,
+    config: RedirectConfig,
+    problem: Problem,
+    report: Report,
+    guide: nn.Module | None = None,
+) -> Unlearned:
+    """The parent, redirected to what neighbours say of forgotten samples, or to what `guide` does.
+
+    Raises:
+        ValueError: a set is empty.
+        UnlearningError: a model's answers or a loss are not finite.
+    """
+    if not len(problem.forgotten) or len(problem.remaining) < 2:
+        raise ValueError("Redirection needs a forgotten sample and two remaining ones.")
+    with isolated(problem.device, problem.seed):
+        student, summary = _Run(config, problem, report, guide).go()
+    home = next(problem.model.parameters(), torch.empty(0)).device
+    lay_out(student.to(home), torch.contiguous_format)
+    for ours, its in zip(student.modules(), problem.model.modules(), strict=True):
+        ours.training = its.training
+    for mine, other in zip(student.parameters(), problem.model.parameters(), strict=True):
+        mine.grad = None
+        mine.requires_grad_(other.requires_grad)
+    reached = summary["after"]["turned"] >= NEARLY_ALL * summary["turned_goal"]
+    return Unlearned(student, name, asdict(config), summary, reached=reached, edited=True)
 
 
 @dataclass(frozen=True)
 class _Views:
-    """One set of samples as the parent sees it, and (n, d) as a network sees it that saw none."""
+    """One set of samples as the parent sees it, and as a network does that saw none forgotten.
+
+    innocent: that one's representations (n, d), standardised. said: its logits (n, k).
+    """
 
     parent: Embedded
     innocent: Tensor
+    said: Tensor
 
     def take(self, rows: Tensor) -> "_Views":
-        return _Views(self.parent.take(rows), self.innocent[rows])
+        return _Views(self.parent.take(rows), self.innocent[rows], self.said[rows])
 
 
 class _Run:
-    def __init__(self, config: RedirectConfig, problem: Problem, report: Report) -> None:
+    def __init__(
+        self,
+        config: RedirectConfig,
+        problem: Problem,
+        report: Report,
+        guide: nn.Module | None,
+    ) -> None:
         self.config = config
+        self.guide = guide
         self.problem = problem
         self.report = report
         self.generator = torch.Generator().manual_seed(problem.seed)
@@ -148,6 +174,8 @@ class _Run:
         def see() -> list[Embedded]:
             # The parent's answers are what looks are held against, which are exact, too.
             parent = seen_by(problem.model, problem.compute.exact())
+            if self.guide is not None:
+                return [*parent, *seen_by(self.guide, problem.compute.exact())]
             torch.manual_seed(problem.seed)
             return [*parent, *seen_by(problem.fresh(), problem.compute)]
 
@@ -160,22 +188,26 @@ class _Run:
             pack_embedded,
             unpack_embedded,
         )
-        parent, fresh = both[: len(work)], both[len(work) :]
-        innocent = standardised([part.representations for part in fresh])
-        views = [_Views(*pair) for pair in zip(parent, innocent, strict=True)]
+        parent, other = both[: len(work)], both[len(work) :]
+        innocent = standardised([part.representations for part in other])
+        said = [part.logits for part in other]
+        views = [_Views(*one) for one in zip(parent, innocent, said, strict=True)]
         return views[0], views[1], views[2] if len(views) > 2 else None
 
     def _targets(self, used: _Views, forgotten: _Views, unseen: _Views) -> Targets:
         outputs = used.parent.logits.softmax(dim=1)
 
-        def neighbours(of: _Views) -> Tensor:
+        def without(of: _Views) -> Tensor:
+            if self.guide is not None:
+                return of.said.softmax(dim=1)
             return neighbour_outputs(of.innocent, used.innocent, outputs, self.config.neighbours)
 
-        return targets(
+        aim = targets if self.guide is None else guided_targets
+        return aim(
             forgotten.parent.logits.softmax(dim=1),
-            neighbours(forgotten),
+            without(forgotten),
             unseen.parent.logits.softmax(dim=1),
-            neighbours(unseen),
+            without(unseen),
             outputs,
         )
 

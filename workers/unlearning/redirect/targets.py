@@ -103,7 +103,7 @@ def targets(
     as their neighbours are. All others keep their decision. Nobody is to be more confident than
     held-out samples are.
     """
-    natural = float((unseen.argmax(1) != unseen_neighbours.argmax(1)).double().mean())
+    natural = _contradicted(unseen, unseen_neighbours)
     against = forgotten.argmax(dim=1) != forgotten_neighbours.argmax(dim=1)
     contradicted = int(against.sum())
     excess = (contradicted - natural * len(forgotten)) / max(1.0 - natural, 1e-9)
@@ -111,14 +111,48 @@ def targets(
     order = strength.argsort(descending=True, stable=True)
     turned = torch.zeros(len(forgotten), dtype=torch.bool)
     turned[order[: min(max(0, round(excess)), contradicted)]] = True
+    return _towards(turned, contradicted, natural, forgotten, forgotten_neighbours, unseen, seen)
 
+
+def guided_targets(
+    forgotten: Tensor,
+    forgotten_said: Tensor,
+    unseen: Tensor,
+    unseen_said: Tensor,
+    seen: Tensor,
+) -> Targets:
+    """Targets from softmax outputs of the parent, (n, k), (h, k), (r, k), and from a guide's.
+
+    A guide has learnt what the parent says of other samples, so that it is no coarse one: what it
+    says of a forgotten sample is what a network says that never saw it. Where it says otherwise
+    than the parent, the sample is to be decided so, also where it would contradict as many held-out
+    ones: a retrained network changes its mind about as many.
+    """
+    turned = forgotten.argmax(dim=1) != forgotten_said.argmax(dim=1)
+    natural = _contradicted(unseen, unseen_said)
+    return _towards(turned, int(turned.sum()), natural, forgotten, forgotten_said, unseen, seen)
+
+
+def _contradicted(outputs: Tensor, others: Tensor) -> float:
+    return float((outputs.argmax(1) != others.argmax(1)).double().mean())
+
+
+def _towards(
+    turned: Tensor,
+    contradicted: int,
+    natural: float,
+    forgotten: Tensor,
+    said: Tensor,
+    unseen: Tensor,
+    seen: Tensor,
+) -> Targets:
     confidence = as_unseen(
         forgotten.max(dim=1).values, seen.max(dim=1).values, unseen.max(dim=1).values
     )
     return Targets(
         turned=turned,
         kept=with_confidence(forgotten, confidence)[~turned],
-        said=forgotten_neighbours[turned].clamp(min=FLOOR),
+        said=said[turned].clamp(min=FLOOR),
         natural=natural,
         contradicted=contradicted,
         by_chance=at_least(contradicted, len(forgotten), natural),

@@ -1,0 +1,90 @@
+"""A redirection by a student, where neighbours see nothing to forget."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.workers.memorised import Digits, same, samples, state
+from workers.unlearning.base import ParameterError, Problem, Unlearned
+from workers.unlearning.guided.config import GuidedConfig
+from workers.unlearning.redirect.targets import guided_targets
+from workers.unlearning.registry import get_method
+
+
+def run(problem: Problem) -> Unlearned:
+    return get_method("guided").unlearn(problem, lambda _progress: None)
+
+
+@pytest.fixture(scope="module")
+def student(digits: Digits) -> torch.nn.Module:
+    return get_method("distil").unlearn(digits.problem(), lambda _progress: None).model
+
+
+@pytest.fixture(scope="module")
+def unlearned(digits: Digits, student: torch.nn.Module) -> Unlearned:
+    return run(digits.problem(guide=student))
+
+
+def decisions(model: torch.nn.Module, inputs: Tensor) -> Tensor:
+    with torch.no_grad():
+        found: Tensor = model(inputs).argmax(dim=1)
+    return found
+
+
+def test_forgotten_samples_are_decided_as_the_student_does_and_the_rest_is_kept(
+    digits: Digits, student: torch.nn.Module, unlearned: Unlearned
+) -> None:
+    said = decisions(student, digits.forgotten)
+    assert (decisions(unlearned.model, digits.forgotten) == said).float().mean() >= 0.9
+    assert (decisions(unlearned.model, digits.forgotten) == digits.given).float().mean() <= 0.1
+    kept = decisions(unlearned.model, digits.remaining) == decisions(
+        digits.parent, digits.remaining
+    )
+    assert kept.float().mean() >= 0.97
+    assert unlearned.reached
+    assert unlearned.edited
+    assert unlearned.method == "guided"
+
+
+def test_parent_and_student_are_untouched_and_two_runs_give_the_same_bytes(
+    digits: Digits, student: torch.nn.Module, unlearned: Unlearned
+) -> None:
+    before = {name: tensor.clone() for name, tensor in state(student).items()}
+
+    again = run(digits.problem(guide=student))
+
+    assert same(state(unlearned.model), state(again.model))
+    assert unlearned.summary == again.summary
+    assert same(before, state(student))
+    assert not same(state(digits.parent), state(again.model))
+
+
+def test_without_a_guide_a_student_is_distilled_first(digits: Digits, unlearned: Unlearned) -> None:
+    own = run(digits.problem())
+
+    assert own.summary["student"]["began_with"] == "fresh weights"
+    # The same student, with the same seed.
+    assert same(state(own.model), state(unlearned.model))
+
+
+def test_all_that_a_guide_contradicts_is_turned_however_often_it_contradicts_the_unseen() -> None:
+    """Neighbours would explain one of four by chance."""
+    parent = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
+    guide = torch.tensor([[0.2, 0.8], [0.9, 0.1], [0.1, 0.9], [0.7, 0.3]])
+
+    found = guided_targets(parent, guide, parent, guide, parent)
+
+    assert found.turned.tolist() == [True, False, False, False]
+    assert found.natural == 0.25
+    assert found.contradicted == 1
+    assert torch.equal(found.said, guide[:1])
+    # The others keep their decisions.
+    assert found.kept.argmax(1).tolist() == [0, 1, 0]
+
+
+def test_knobs_are_those_of_redirection(digits: Digits) -> None:
+    assert GuidedConfig().max_steps == 300
+    with pytest.raises(ParameterError, match="Guided redirection has no parameter 'steps'"):
+        get_method("guided").check({"steps": 3})
+    with pytest.raises(ValueError, match="a forgotten sample"):
+        run(digits.problem(forgotten=samples(digits.holdout[:0]), guide=digits.parent))

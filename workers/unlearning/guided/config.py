@@ -1,0 +1,18 @@
+"""The knobs of a redirection that a student guides: where they are other than redirection's."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from workers.unlearning.knobs import knob
+from workers.unlearning.redirect.config import RedirectConfig
+
+
+@dataclass(frozen=True)
+class GuidedConfig(RedirectConfig):
+    TITLE: ClassVar[str] = "Guided redirection"
+
+    # A thousand samples take more steps than a hundred, and a student is often unsure.
+    max_steps: int = knob(300, "Steps that are taken, at most.", 1)
+    margin: float = knob(
+        0.1, "By how much a turned one's new answer must be likelier than any other.", 0.0, 1.0
+    )
