@@ -122,6 +122,17 @@ def test_the_model_itself_is_no_base(model: Path) -> None:
         module(model).adopt(model, model)
 
 
+def test_a_base_that_no_longer_fits_is_not_left_out(model: Path, tmp_path: Path) -> None:
+    """Another version of transformers may call a network's tensors otherwise."""
+    blueprint = module(model)
+    blueprint.adopt(saved(other_digits(), tmp_path / "base"), model)
+    kept = load_file(model / "base.safetensors")
+    save_file({f"new.{name}": value for name, value in kept.items()}, model / "base.safetensors")
+
+    with pytest.raises(ArtifactError, match=r"not of this network, such as new\..*again"):
+        blueprint.fresh()
+
+
 def test_a_file_that_is_not_safetensors_is_refused(model: Path, tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
     (tmp_path / "base" / "model.safetensors").write_bytes(b"\x80\x04 a pickle")

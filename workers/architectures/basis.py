@@ -52,7 +52,8 @@ def begin_with_basis(network: nn.Module, directory: Path) -> None:
     """Give a network with fresh weights those of its base, if it has one.
 
     Raises:
-        ArtifactError: the file cannot be read.
+        ArtifactError: the file cannot be read, or is not of this network: a newer transformers
+            may name a network's tensors otherwise.
     """
     if not has_basis(directory):
         return
@@ -60,6 +61,15 @@ def begin_with_basis(network: nn.Module, directory: Path) -> None:
         found = load_file(directory / BASIS)
     except Exception as error:
         raise ArtifactError(f"{BASIS} cannot be read: {error}") from error
+    state = network.state_dict()
+    strange = [
+        name for name, its in found.items() if name not in state or state[name].shape != its.shape
+    ]
+    if strange:
+        raise ArtifactError(
+            f"{len(strange)} of {len(found)} tensors of {BASIS} are not of this network, such as "
+            f"{strange[0]}: register the model with its base again."
+        )
     network.load_state_dict(found, strict=False)
 
 

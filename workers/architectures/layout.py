@@ -93,6 +93,11 @@ def _class_of(said: dict[str, Any]) -> type[PreTrainedModel]:
         raise ArchitectureError(
             f"{CONFIG} is of the type {said.get('model_type')}, and {name} of the type {kind}."
         )
+    if kind.startswith("timm"):
+        raise ArchitectureError(
+            f"{name} has timm read its weights, and unlearnd cannot say that nothing is unpickled "
+            "there: save the network as one of transformers' own."
+        )
     return found
 
 

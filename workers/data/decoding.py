@@ -58,14 +58,22 @@ def to_image(encoded: bytes) -> Image.Image:
     """The first frame in RGB, turned as its EXIF orientation says.
 
     Raises:
-        UndecodableError: it has more pixels than Pillow takes for safe (`Image.MAX_IMAGE_PIXELS`).
+        UndecodableError: it has more pixels than Pillow takes for safe (`Image.MAX_IMAGE_PIXELS`),
+            or grey values of 32 bits, whose range nothing says.
         Exception: Pillow cannot decode it.
     """
     with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
         # Pillow itself only warns, up to twice as many.
         if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 0):
             raise UndecodableError("it has too many pixels")
-        return ImageOps.exif_transpose(image).convert("RGB")
+        if image.mode in {"I", "F"}:
+            raise UndecodableError("its grey values have 32 bits; save them with 8 or 16")
+        turned = ImageOps.exif_transpose(image)
+        if turned.mode.startswith("I;16"):
+            # Pillow would cut off what is above 255.
+            grey = np.asarray(turned).astype(np.uint32)
+            turned = Image.fromarray(((grey + 128) // 257).astype(np.uint8))
+        return turned.convert("RGB")
 
 
 def to_waveform(encoded: bytes, sampling_rate: int) -> npt.NDArray[np.float32]:

@@ -23,6 +23,23 @@ PREPROCESSORS = ("preprocessor_config.json", "processor_config.json")
 # For a tokenizer that has no limit, or one that no network has.
 MAX_TOKENS = 512
 NO_LIMIT = 2**20
+# Networks whose first position is that after the padding token's number.
+COUNTED_FROM_PADDING = {
+    "camembert",
+    "data2vec-text",
+    "esm",
+    "ibert",
+    "lilt",
+    "longformer",
+    "luke",
+    "markuplm",
+    "mpnet",
+    "roberta",
+    "roberta-prelayernorm",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "xmod",
+}
 REASON_LENGTH = 300
 
 
@@ -148,12 +165,18 @@ def read_texts(directory: Path) -> PretrainedTexts:
 
 
 def _token_limit(tokenizer: Any, directory: Path) -> int:
-    if tokenizer.model_max_length < NO_LIMIT:
-        return int(tokenizer.model_max_length)
+    """The tokens that both the tokenizer and the network's positions allow."""
+    named = tokenizer.model_max_length
+    limit = int(named) if named < NO_LIMIT else MAX_TOKENS
     config = directory / "config.json"
     given = json.loads(config.read_text("utf-8")) if config.is_file() else {}
-    positions = given.get("text_config", given).get("max_position_embeddings")
-    return min(MAX_TOKENS, positions) if isinstance(positions, int) else MAX_TOKENS
+    text = given.get("text_config", given)
+    positions = text.get("max_position_embeddings")
+    if not isinstance(positions, int) or positions < 1:
+        return limit
+    if text.get("model_type") in COUNTED_FROM_PADDING:
+        positions -= int(text.get("pad_token_id", 1)) + 1
+    return min(limit, positions)
 
 
 def read_images(directory: Path) -> PretrainedImages:

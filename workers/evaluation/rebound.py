@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from workers.unlearning.base import Samples, UnlearningError
 from workers.unlearning.batches import Cycle
+from workers.unlearning.compute import Compute
 from workers.unlearning.inputs import channels_last, to
 from workers.unlearning.layout import copied
 
@@ -41,7 +42,8 @@ def trained_on(
     much work is done, in samples that are read.
 
     Raises:
-        UnlearningError: the loss or its gradient is not finite.
+        UnlearningError: the loss or its gradient is not finite, or one sample does not fit into the
+            device's memory.
     """
     student = copied(model, device).requires_grad_()
     optimizer = torch.optim.Adam(
@@ -53,13 +55,18 @@ def trained_on(
     batches = Cycle(len(positions), BATCH, generator)
     # The step size falls to nothing, for the end should be the training's and not its noise.
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=STEPS)
+    compute, parameters = Compute(), list(student.parameters())
     for _ in range(STEPS):
         rows = next(batches)
-        inputs = channels_last(to(samples.batch(positions[rows]), device))
-        answers = functional.log_softmax(student(inputs).float(), dim=1)
-        loss = functional.kl_div(answers, wanted[rows].to(device), reduction="batchmean")
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+
+        def part(places: Tensor, rows: Tensor = rows) -> Tensor:
+            some = rows[places]
+            inputs = channels_last(to(samples.batch(positions[some]), device))
+            answers = functional.log_softmax(student(inputs).float(), dim=1)
+            apart = functional.kl_div(answers, wanted[some].to(device), reduction="sum")
+            return (apart / len(rows)).unsqueeze(0)
+
+        loss = compute.backward(parameters, len(rows), part)
         norm = nn.utils.clip_grad_norm_(student.parameters(), CLIP)
         if not bool(loss.isfinite() & norm.isfinite()):
             raise UnlearningError("The loss or its gradient is not a finite number.")

@@ -31,6 +31,24 @@ def test_images_of_every_mode_become_rgb(mode: str) -> None:
     assert np.array_equal(np.asarray(decoded), np.asarray(image.convert("RGB")))
 
 
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_grey_values_of_16_bits_keep_their_shades(form: str) -> None:
+    """Pillow's own conversion makes nearly all of them white."""
+    grey = np.linspace(0, 65535, 64, dtype=np.uint16).reshape(8, 8)
+
+    decoded = np.asarray(to_image(saved(Image.fromarray(grey), form)))
+
+    assert np.array_equal(decoded[..., 0], np.round(grey / 257).astype(np.uint8))
+    assert np.array_equal(decoded[..., 0], decoded[..., 2])
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_grey_values_whose_range_nothing_says_are_refused(mode: str) -> None:
+    encoded = saved(Image.new(mode, (8, 8), 3), "TIFF")
+    with pytest.raises(DatasetError, match="32 bits; save them with 8 or 16"):
+        list(each([encoded], to_image, "image in x", where))
+
+
 @pytest.mark.parametrize("form", FORMATS)
 def test_these_formats_are_read(form: str) -> None:
     decoded = to_image(saved(Image.new("RGB", (16, 9), "red"), form))

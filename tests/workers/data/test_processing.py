@@ -7,7 +7,12 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import Wav2Vec2FeatureExtractor, WhisperFeatureExtractor
+from transformers import (
+    RobertaConfig,
+    RobertaModel,
+    Wav2Vec2FeatureExtractor,
+    WhisperFeatureExtractor,
+)
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
 from tests.workers.data.media import digits, save_config, save_tokenizer, texts, tone
@@ -134,7 +139,15 @@ def test_the_tokens_are_those_of_the_tokenizer_itself(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("given", "positions", "limit"),
-    [({"model_max_length": 40}, 20, 40), ({}, 20, 20), ({}, 4096, 512), ({}, None, 512)],
+    [
+        ({"model_max_length": 40}, 50, 40),
+        # More than the network has positions for would end a job.
+        ({"model_max_length": 40}, 20, 20),
+        ({"model_max_length": 40}, None, 40),
+        ({}, 20, 20),
+        ({}, 4096, 512),
+        ({}, None, 512),
+    ],
 )
 def test_texts_are_cut_at_the_limit_of_the_model(
     tmp_path: Path, given: dict[str, int], positions: int | None, limit: int
@@ -145,6 +158,28 @@ def test_texts_are_cut_at_the_limit_of_the_model(
     assert reader is not None
 
     assert len(reader.encode(["word " * 1000])[0]) == limit
+
+
+def test_positions_that_are_counted_from_the_padding_token_are_fewer(tmp_path: Path) -> None:
+    config = RobertaConfig(
+        vocab_size=500,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=20,
+    )
+    save_tokenizer(tmp_path)
+    config.save_pretrained(tmp_path)
+    reader = read_processing(tmp_path, {"text"}).texts
+    assert reader is not None
+
+    batch = reader.batch(reader.encode(["word " * 1000]), 512)
+
+    assert batch["input_ids"].shape[1] == 18
+    # No padding: all of the positions are used.
+    tokens = batch["input_ids"].clamp(2, 499)
+    assert torch.isfinite(RobertaModel(config)(tokens).last_hidden_state).all()
 
 
 @pytest.mark.parametrize(

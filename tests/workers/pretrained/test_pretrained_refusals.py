@@ -50,6 +50,13 @@ def rewrite(directory: Path, change: Callable[[dict[str, torch.Tensor]], Any]) -
             {"architectures": ["Own"], "auto_map": {"AutoModel": "own.Own"}},
             "Code in the model's own directory is never run",
         ),
+        (
+            {
+                "architectures": ["TimmWrapperForImageClassification"],
+                "model_type": "timm_wrapper",
+            },
+            "cannot say that nothing is unpickled",
+        ),
         ({"architectures": ["ViTForMaskedImageModeling"]}, "is no classifier and no encoder"),
         (
             {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"},

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.workers.memorised import FEW_STEPS, Digits, samples, state
+from tests.workers.memorised import FEW_STEPS, Digits, audited, samples, state
 from workers.unlearning.base import Problem, Tap, Unlearned, UnlearningError
 from workers.unlearning.compute import Compute
 from workers.unlearning.embedding import answer, embed
@@ -16,6 +16,7 @@ from workers.unlearning.registry import get_method
 from workers.unlearning.tap import Tapped
 from workers.zoo import digits_cnn
 
+FULL = torch.OutOfMemoryError
 CPU = torch.device("cpu")
 
 
@@ -105,6 +106,33 @@ def test_one_sample_that_does_not_fit_is_said(digits: Digits) -> None:
     fits_only_without_gradients = replace(problem, model=digits.parent, tap=digits.problem().tap)
     with pytest.raises(UnlearningError, match="One sample does not fit"):
         run("distil", replace(fits_only_without_gradients, parameters=FEW_STEPS["distil"]))
+
+
+def test_an_audit_in_little_memory_finds_what_it_finds_in_much(digits: Digits) -> None:
+    found = [
+        audited(narrow(digits, room), Narrow(copy.deepcopy(digits.parent), room, FULL))
+        for room in (10, 999)
+    ]
+
+    little, much = (report.rebound for report in found)
+    assert little is not None
+    assert much is not None
+    assert little.told_by == much.told_by
+    assert little.contradiction.forgotten == much.contradiction.forgotten
+
+
+def test_a_training_of_the_audit_that_does_not_fit_leaves_the_rest(digits: Digits) -> None:
+    class OnlyReads(Narrow):
+        def forward(self, images: Tensor) -> Tensor:
+            self.room = 0 if torch.is_grad_enabled() else 999
+            return super().forward(images)
+
+    candidate = OnlyReads(copy.deepcopy(digits.parent), 999, FULL)
+    report = audited(narrow(digits, 999), candidate)
+
+    assert report.rebound is None
+    assert "One sample does not fit" in report.not_measured["rebound"]
+    assert report.membership is not None
 
 
 @pytest.mark.parametrize("error", [RuntimeError, MemoryError])
