@@ -1,6 +1,6 @@
 """Copying input columns to scratch space, in the order of the index."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from workers.data.ragged import Ragged, allocate, write_ragged
 from workers.data.specs import ArraySpec, InputSpec
 
 # Rows of a batch as arrays (length,), from a column and the row of the dataset that it begins at.
-Encode = Callable[[Any, int], list[npt.NDArray[Any]]]
+Encode = Callable[[Any, int], Iterable[npt.NDArray[Any]]]
 
 
 @dataclass(frozen=True)

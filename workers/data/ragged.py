@@ -38,7 +38,7 @@ def allocate(target: Path, kind: Any, shape: tuple[int, ...]) -> npt.NDArray[Any
 
 
 def write_ragged(
-    target: Path, kind: Any, rows: int, parts: Iterable[list[npt.NDArray[Any]]]
+    target: Path, kind: Any, rows: int, parts: Iterable[Iterable[npt.NDArray[Any]]]
 ) -> Ragged:
     """Write batches of rows of the type `kind` to `target`, and map what was written.
 

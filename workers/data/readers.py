@@ -1,6 +1,6 @@
 """From a column of each kind to what is kept on scratch space, and from there to tensors."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -62,7 +62,7 @@ class Reader(Protocol):
     @property
     def dtype(self) -> npt.DTypeLike: ...
 
-    def encode(self, column: Any, where: Where) -> Rows: ...
+    def encode(self, column: Any, where: Where) -> Iterable[npt.NDArray[Any]]: ...
 
     def batch(self, values: Rows, longest: int, where: Where) -> Named: ...
 
@@ -107,7 +107,9 @@ class TextReader:
     dtype: ClassVar[npt.DTypeLike] = np.int32
 
     def encode(self, column: Any, where: Where) -> Rows:
-        return self.texts.encode(contents(column, self.spec, where).to_pylist())
+        held = contents(column, self.spec, where)
+        what = f"text in {self.spec.column}"
+        return self.texts.encode(list(decoding.each(held, lambda one: one.as_py(), what, where)))
 
     def batch(self, values: Rows, longest: int, where: Where) -> Named:  # noqa: ARG002
         return self.texts.batch(values, longest)
@@ -121,7 +123,8 @@ class SoundReader:
     sounds: Sounds
     dtype: ClassVar[npt.DTypeLike] = np.float32
 
-    def encode(self, column: Any, where: Where) -> Rows:
+    def encode(self, column: Any, where: Where) -> Iterator[npt.NDArray[Any]]:
+        """One after the other: decoded, a batch may be a hundred times as large."""
         held, spec = contents(column, self.spec, where), self.spec
         rate, what = self.sounds.sampling_rate or spec.sampling_rate, f"sound in {spec.column}"
 
@@ -130,11 +133,9 @@ class SoundReader:
 
         if columns.is_waveform(held):
             numbers = (one.values.to_numpy(zero_copy_only=False) for one in held)
-            return list(decoding.each(numbers, from_numbers, what, where))
+            return decoding.each(numbers, from_numbers, what, where)
         encoded = (one.as_py() for one in held)
-        return list(
-            decoding.each(encoded, lambda one: decoding.to_waveform(one, rate), what, where)
-        )
+        return decoding.each(encoded, lambda one: decoding.to_waveform(one, rate), what, where)
 
     def batch(self, values: Rows, longest: int, where: Where) -> Named:  # noqa: ARG002
         return self.sounds.batch(values, longest)

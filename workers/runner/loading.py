@@ -1,6 +1,6 @@
 """From a plan's files to sets of samples."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,7 +15,7 @@ from workers.data.errors import DatasetError
 from workers.data.parquet import FileRef, batches, open_parquet
 from workers.data.processing import Processing, merge
 from workers.data.ragged import open_ragged
-from workers.data.readers import ArrayReader, Named, Reader, Rows
+from workers.data.readers import ArrayReader, Named, Reader
 from workers.data.samples import ColumnSamples, StoredArrays, StoredRows
 from workers.plan import DataFile, DataPlan
 from workers.unlearning.inputs import Inputs
@@ -96,7 +96,7 @@ def copy(
         array = copy_to_disk(files, reader.spec, id_column, target.with_suffix(".npy"))
         return StoredArrays(reader, array)
 
-    def encode(column: Any, first: int) -> Rows:
+    def encode(column: Any, first: int) -> Iterable[npt.NDArray[Any]]:
         return reader.encode(column, lambda number: f"{what} {first + number}")
 
     scratch = target.with_suffix(".bin")
@@ -148,5 +148,5 @@ def _first_of(uri: str, reader: ArrayReader | Reader) -> Named:
     def where(number: int) -> str:
         return f"{ROW} {number}"
 
-    rows = reader.encode(column, where)
+    rows = list(reader.encode(column, where))
     return reader.batch(rows, max(len(row) for row in rows), where)

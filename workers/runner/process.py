@@ -13,11 +13,11 @@ from workers.runner.endings import ending_of
 from workers.runner.progress import ProgressPipe
 from workers.runner.unlearn import unlearn
 from workers.runner.validate import validate
-from workers.unlearning.errors import RanksError
 from workers.unlearning.ranks import Ranks
 
-# How long a process that refuses waits for the first one to refuse as well.
-PATIENCE_SECONDS = 60.0
+# How long a process that refuses waits for the first one to refuse as well: what all refuse, all
+# come to at about the same time.
+PATIENCE_SECONDS = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,6 @@ def fulfil(
     """Do a plan, alone or as one of several processes. The first one speaks and writes.
 
     Raises:
-        RanksError: this process refused, and the first one did not.
         Exception: a fault in code; or one of several processes, not the first, cannot go on.
     """
     configure_logging(settings.log_level, process="runner")
@@ -53,11 +52,10 @@ def fulfil(
         ending = ending_of(error)
         if ending is None:
             raise
-        if isinstance(ending, Refused) and not ranks.first:
-            await_outcome(work_dir, error)
+        if isinstance(ending, Refused) and not ranks.first and the_first_tells(work_dir):
             return
         what = "run refused" if isinstance(ending, Refused) else "run failed"
-        log.warning(what, reason=ending.reason, code=ending.code, exc_info=error)
+        log.warning(what, reason=ending.reason, code=ending.code, exc_info=traced(error))
         if not ranks.first:
             # The launcher only learns that this process ended, and ends the others.
             write_outcome(work_dir, ending, ranks.rank)
@@ -72,14 +70,27 @@ def write_outcome(work_dir: Path, ending: Ending, rank: int = 0) -> None:
     partial.rename(work_dir / OUTCOME)
 
 
-def await_outcome(work_dir: Path, error: Exception) -> None:
-    """What makes one process refuse makes all refuse: the first one tells it.
+def traced(error: Exception) -> Exception | None:
+    """The error, for a log's traceback; None where that would name a file.
 
-    Raises:
-        RanksError: it does not.
+    A file's name may hold a sample's ID.
+    """
+    linked: BaseException | None = error
+    while linked is not None:
+        if isinstance(linked, OSError) and linked.filename is not None:
+            return None
+        linked = linked.__cause__ or linked.__context__
+    return error
+
+
+def the_first_tells(work_dir: Path) -> bool:
+    """Whether the first process leaves an outcome as well: what made one refuse may make all.
+
+    It does not where this process alone has read what is broken; the first one waits for it then.
     """
     until = time.monotonic() + PATIENCE_SECONDS
     while not (work_dir / OUTCOME).exists():
         if time.monotonic() > until:
-            raise RanksError("One of several processes refused alone.") from error
+            return False
         time.sleep(0.1)
+    return True
