@@ -93,6 +93,11 @@ def _class_of(said: dict[str, Any]) -> type[PreTrainedModel]:
         raise ArchitectureError(
             f"{CONFIG} is of the type {said.get('model_type')}, and {name} of the type {kind}."
         )
+    if kind.startswith("siglip"):
+        raise ArchitectureError(
+            f"{name} reads a text at its last position, and so wants all texts padded to one "
+            "length, which unlearnd does not do."
+        )
     if kind.startswith("timm"):
         raise ArchitectureError(
             f"{name} has timm read its weights, and unlearnd cannot say that nothing is unpickled "

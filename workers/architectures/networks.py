@@ -111,4 +111,13 @@ class Encoder(Network):
             frames = frame_mask(mask, states.shape[1], self.network.config)
             return pool_tokens(states, frames, "mean")
         pooled = answer.get("pooler_output")
-        return pool_positions(states) if pooled is None else pooled.flatten(start_dim=1)
+        if pooled is not None:
+            return torch.flatten(pooled, start_dim=1)
+        if MASK not in named:
+            return pool_positions(states)
+        if named[MASK].shape != states.shape[:2]:
+            raise ArchitectureError(
+                f"{type(self.network).__name__} makes {states.shape[1]} states of "
+                f"{named[MASK].shape[1]} positions: which of them are padding cannot be told."
+            )
+        return pool_tokens(states, named[MASK], "mean")

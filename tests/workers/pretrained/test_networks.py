@@ -13,6 +13,8 @@ from transformers import (
     T5EncoderModel,
     ViTConfig,
     ViTModel,
+    Wav2Vec2BertConfig,
+    Wav2Vec2BertModel,
 )
 
 from tests.workers.pretrained.families import (
@@ -89,6 +91,31 @@ def test_frames_are_what_the_convolutions_leave() -> None:
     assert frames.sum(dim=1).tolist() == [9, 29]
     with pytest.raises(ArchitectureError, match="makes 15 frames"):
         frame_mask(mask, 15, config)
+
+
+def test_features_of_sounds_are_pooled_without_their_padding(tmp_path: Path) -> None:
+    config = Wav2Vec2BertConfig(
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        feature_projection_input_dim=8,
+        conv_depthwise_kernel_size=3,
+        add_adapter=False,
+    )
+    torch.manual_seed(0)
+    Wav2Vec2BertModel(config).save_pretrained(tmp_path)
+    model = Pretrained(tmp_path).load(tmp_path)
+    features = torch.randn(2, 12, 8)
+    mask = torch.ones(2, 12, dtype=torch.int64)
+    mask[0, 5:] = 0
+    both = {"input_features": features, "attention_mask": mask}
+    alone = {"input_features": features[:1, :5], "attention_mask": mask[:1, :5]}
+
+    together, _ = answers(model, find_tap(model, both), both)
+    by_itself, _ = answers(model, find_tap(model, alone), alone)
+
+    torch.testing.assert_close(together[:1], by_itself, rtol=1e-4, atol=1e-5)
 
 
 def test_an_image_encoder_is_pooled_by_its_pooler_only_if_that_was_trained(tmp_path: Path) -> None:

@@ -57,6 +57,10 @@ def rewrite(directory: Path, change: Callable[[dict[str, torch.Tensor]], Any]) -
             },
             "cannot say that nothing is unpickled",
         ),
+        (
+            {"architectures": ["SiglipModel"], "model_type": "siglip"},
+            "wants all texts padded to one length, which",
+        ),
         ({"architectures": ["ViTForMaskedImageModeling"]}, "is no classifier and no encoder"),
         (
             {"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"},
