@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.unlearning.compare import Row, compare
+from bench.unlearning.compare import JOB_SEED, Row, compare
 from bench.unlearning.images import SOURCES
 from bench.unlearning.pictures import draw
 from bench.unlearning.projection import View, draw_views
@@ -47,6 +47,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument(
+        "--job-seed", type=int, default=JOB_SEED, help="of a job, more than of its training"
+    )
+    parser.add_argument(
         "--again", action="store_true", help="retrain with another seed, too: what chance does"
     )
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
@@ -73,11 +76,17 @@ def main() -> None:
                 given.threads,
                 given.device,
                 again=given.again,
+                job_seed=given.job_seed,
             )
     show(rows, console)
     if given.json:
         facts = machine(given.threads, given.device)
-        facts |= {"images": given.images, "seeds": given.seeds, "parameters": given.parameters}
+        facts |= {
+            "images": given.images,
+            "seeds": given.seeds,
+            "job_seed": given.job_seed,
+            "parameters": given.parameters,
+        }
         write(rows, given.json, facts)
     if given.picture:
         draw(rows, given.picture)

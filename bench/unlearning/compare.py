@@ -80,6 +80,7 @@ class Order:
     cache: Path
     threads: int
     device: str
+    job_seed: int
 
 
 def load_images(name: str, rows: int | None) -> Images:
@@ -134,9 +135,11 @@ def compare(
     device_name: str = "cpu",
     *,
     again: bool = False,
+    job_seed: int = JOB_SEED,
 ) -> list[Row]:
     """The original, the oracle and each method (name -> its parameters) on one task.
 
+    Jobs have the seed `seed + job_seed`, which is not that of any training.
     With `again`, an oracle of another seed, too: how far it is from the oracle, no method can be
     blamed for.
     """
@@ -150,7 +153,7 @@ def compare(
     before = measure(first.model, images, task, seed)
 
     everyone, nobody = np.flatnonzero(task.forgotten), np.empty(0, dtype=np.int64)
-    asked = problem_of(images, everyone, nobody, first.model, seed + JOB_SEED, {}, Compute())
+    asked = problem_of(images, everyone, nobody, first.model, seed + job_seed, {}, Compute())
 
     def row(method: str, measures: Measures, cost: Cost, **more: Any) -> Row:
         return Row(
@@ -190,7 +193,16 @@ def compare(
         )
     for method, parameters in methods.items():
         order = Order(
-            images_name, rows, task_name, seed, method, parameters, cache, threads, device_name
+            images_name,
+            rows,
+            task_name,
+            seed,
+            method,
+            parameters,
+            cache,
+            threads,
+            device_name,
+            job_seed,
         )
         answer = in_a_process(apply_method, order)
         found.append(row(method, answer.pop("measures"), answer.pop("cost"), **answer))
@@ -215,7 +227,7 @@ def _applied(order: Order, device: torch.device, scratch: Path) -> dict[str, Any
     watch = Stopwatch(device)
     model, origin, gone, made = parent, None, nothing, []
     for number, rows in enumerate(task.requests()):
-        seed = order.seed + JOB_SEED + number
+        seed = order.seed + order.job_seed + number
         problem = problem_of(images, rows, gone, model, seed, order.parameters, compute, origin)
         unlearned = named(order.method).unlearn(problem, lambda _progress: None)
         # As jobs do it: an edit of an edit is held to what the first one was an edit of.
@@ -224,7 +236,7 @@ def _applied(order: Order, device: torch.device, scratch: Path) -> dict[str, Any
         made.append({"method": unlearned.method, **unlearned.summary})
     cost = watch.read()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    seed = order.seed + JOB_SEED
+    seed = order.seed + order.job_seed
     report, audit_cost = audited(
         problem_of(images, gone, nothing, parent, seed, {}, compute), model
     )

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from bench.unlearning.compare import AGAIN, NOTHING, ORACLE, compare
+from bench.unlearning import compare as compare_module
+from bench.unlearning.compare import AGAIN, NOTHING, ORACLE, OTHER_SEED, compare
 from bench.unlearning.images import digits
 from bench.unlearning.measures import attack
 from bench.unlearning.tables import CHECKS, told_by
 from bench.unlearning.tasks import TASKS, make_task
+from workers.unlearning.base import Problem, Unlearned
 
 ROOT = Path(__file__).parents[2]
 # Networks are trained here, on machines that do something else as well.
@@ -102,6 +104,29 @@ def test_another_retraining_shows_what_chance_does(tmp_path: Path) -> None:
     assert truth.gaps["mean"] == 0.0 < other.gaps["mean"]
     # It has not seen the class either.
     assert other.measures.train_f == 0.0
+
+
+def test_a_students_first_weights_are_not_those_that_its_parents_training_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No job knows the seed of a training."""
+    seeds: list[int] = []
+
+    class Watching:
+        def unlearn(self, problem: Problem, _report: Any) -> Unlearned:
+            seeds.append(problem.seed)
+            return Unlearned(problem.model, "watching", {}, {})
+
+    monkeypatch.setattr(compare_module, "named", lambda _name: Watching())
+    monkeypatch.setattr(compare_module, "in_a_process", lambda work, asked: work(asked))
+    # It sets what holds for a whole process.
+    monkeypatch.setattr(compare_module, "seed_everything", lambda *_given: None)
+    threads, seed = torch.get_num_threads(), 3
+    compare("digits", 200, "memorised-40-by-4", seed, {"watching": {}}, tmp_path, 1)
+    torch.set_num_threads(threads)
+
+    assert len(set(seeds)) == 4
+    assert not {seed, seed + OTHER_SEED} & set(seeds)
 
 
 @pytest.mark.parametrize("name", TASKS)
