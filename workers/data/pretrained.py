@@ -174,8 +174,9 @@ def _token_limit(tokenizer: Any, directory: Path) -> int:
     positions = text.get("max_position_embeddings")
     if not isinstance(positions, int) or positions < 1:
         return limit
-    if text.get("model_type") in COUNTED_FROM_PADDING:
-        positions -= int(text.get("pad_token_id", 1)) + 1
+    padding = text.get("pad_token_id")
+    if text.get("model_type") in COUNTED_FROM_PADDING and isinstance(padding, int):
+        positions -= padding + 1
     return min(limit, positions)
 
 

@@ -1,14 +1,20 @@
 """A redirection by a student, where neighbours see nothing to forget."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
 from tests.workers.memorised import Digits, same, samples, state
-from workers.unlearning.base import ParameterError, Problem, Unlearned
+from tests.workers.unlearning.test_resuming import Always, Cut, CutShortError, complain
+from workers.unlearning.base import ParameterError, Problem, Progress, Unlearned
+from workers.unlearning.compute import Compute
 from workers.unlearning.guided.config import GuidedConfig
+from workers.unlearning.ranks import Ranks
 from workers.unlearning.redirect.targets import guided_targets
 from workers.unlearning.registry import get_method
+from workers.unlearning.savepoints import DiskSavepoints
 
 
 def run(problem: Problem) -> Unlearned:
@@ -59,11 +65,28 @@ def test_parent_and_student_are_untouched_and_two_runs_give_the_same_bytes(
     assert not same(state(digits.parent), state(again.model))
 
 
-def test_without_a_guide_a_student_is_distilled_first(digits: Digits, unlearned: Unlearned) -> None:
-    own = run(digits.problem())
+def test_without_a_guide_a_student_is_distilled_first_and_once(
+    digits: Digits, unlearned: Unlearned, tmp_path: Path
+) -> None:
+    compute = Compute(
+        scratch=tmp_path, saves=DiskSavepoints(tmp_path / "saves", Always(0), Ranks(), complain)
+    )
+    problem = digits.problem(compute=compute)
+    phases: list[str] = []
 
+    def cut_short_in_the_edit(progress: Progress) -> None:
+        phases.append(progress.phase)
+        if "turned" in progress.metrics:
+            raise CutShortError
+
+    with pytest.raises(CutShortError):
+        get_method("guided").unlearn(problem, cut_short_in_the_edit)
+    resumed = Cut(at=0)
+    own = get_method("guided").unlearn(problem, resumed)
+
+    assert resumed.heard < len(phases)
     assert own.summary["student"]["began_with"] == "fresh weights"
-    # The same student, with the same seed.
+    # The same student, with the same seed, and the same edit.
     assert same(state(own.model), state(unlearned.model))
 
 
