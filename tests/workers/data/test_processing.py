@@ -17,7 +17,7 @@ from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPi
 
 from tests.workers.data.media import digits, save_config, save_tokenizer, texts, tone
 from workers.data.errors import DatasetError
-from workers.data.processing import Processing, merge, raw_processing, read_processing
+from workers.data.processing import Processing, raw_processing, read_processing
 from workers.data.readers import Texts
 from workers.data.specs import ArraySpec, AudioSpec, ImageSpec, InputSpec, TextSpec
 from workers.unlearning.inputs import Inputs, join
@@ -292,11 +292,3 @@ def test_a_tokenizer_without_a_padding_token_is_refused(tmp_path: Path) -> None:
 def test_what_a_model_has_no_part_for_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="nothing that reads audio"):
         read_processing(tmp_path, set()).readers([SOUND])
-
-
-def test_two_tensors_of_one_name_are_refused() -> None:
-    one = {"attention_mask": torch.ones(1, 1)}
-
-    with pytest.raises(DatasetError, match="Two input columns become attention_mask"):
-        merge([one, one])
-    assert set(merge([one, {"pixel_values": torch.ones(1)}])) == {"attention_mask", "pixel_values"}

@@ -4,10 +4,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import torch
 
 from tests.workers.data.media import RATE, encoded_sound, tone
 from workers.data.errors import DatasetError
-from workers.data.processing import raw_processing
+from workers.data.processing import merge, raw_processing
 from workers.data.readers import SoundReader, TextReader
 from workers.data.specs import AudioSpec, TextSpec
 
@@ -46,3 +47,11 @@ def test_a_text_that_is_none_is_told_by_row_and_never_quoted() -> None:
 
     assert "patient" not in str(caught.value)
     assert list(reader.encode(pa.array(["ja", "nein"]), where)) == ["ja", "nein"]
+
+
+def test_two_tensors_of_one_name_are_refused() -> None:
+    one = {"attention_mask": torch.ones(1, 1)}
+
+    with pytest.raises(DatasetError, match="Two input columns become attention_mask"):
+        merge([one, one])
+    assert set(merge([one, {"pixel_values": torch.ones(1)}])) == {"attention_mask", "pixel_values"}

@@ -18,6 +18,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "laf": QUICK,
     "distil": {"passes": 1.0, "max_passes": 1.0, "min_steps": 60},
     "redirect": {},
+    "guided": {},
     "auto": {},
 }
 

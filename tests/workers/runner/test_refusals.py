@@ -28,7 +28,7 @@ def flat(*shape: int) -> ArraySpec:
 
 
 CHANGES: list[tuple[dict[str, Any], str]] = [
-    ({"method": "nonesuch"}, 'no unlearning method "nonesuch". Known: auto, distil, laf'),
+    ({"method": "nonesuch"}, 'no unlearning method "nonesuch". Known: auto, distil, guided, laf'),
     ({"method": "laf", "parameters": {"epochs": "many"}}, '"epochs" must be int'),
     ({"parameters": {"epochs": 3}}, "The method auto has no parameter 'epochs'"),
     ({"module": "nonesuch"}, "nonesuch"),

@@ -7,7 +7,7 @@ from workers.unlearning.registry import UnknownMethodError
 
 
 def test_every_package_registers_its_method() -> None:
-    assert registry.names() == ["auto", "distil", "laf", "redirect"]
+    assert registry.names() == ["auto", "distil", "guided", "laf", "redirect"]
     assert isinstance(registry.get_method(), Auto)
     assert isinstance(registry.get_method("laf"), Laf)
 
