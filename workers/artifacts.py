@@ -13,7 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from service.core.storage import MANIFEST, PROVENANCE
+from service.core.storage import MANIFEST
+from workers.model_files import describes
 from workers.plan import Written, WrittenFile
 
 WEIGHTS = "model.safetensors"
@@ -22,11 +23,6 @@ CARD = "README.md"
 # What training began with, if that is known.
 BASIS = "base.safetensors"
 MANIFEST_VERSION = 1
-# Written anew for each version, so never taken over from the parent.
-OURS = {WEIGHTS, CARD, PROVENANCE, MANIFEST, "model.sig"}
-# What a model directory holds besides weights. Pickles and optimizer states stay behind: nothing
-# is unpickled here, and optimizer states remember the data.
-TAKEN_OVER = {".json", ".txt", ".model", ".jinja", ".md"}
 
 
 class ArtifactError(ValueError):
@@ -81,9 +77,7 @@ def take_over(source: Path, target: Path) -> None:
     """Copy what a version keeps of its parent: configuration, tokenizer, vocabulary, base."""
     for path in sorted(source.rglob("*")):
         name = path.relative_to(source)
-        hidden = any(part.startswith(".") for part in name.parts)
-        kept = path.suffix in TAKEN_OVER or str(name) == BASIS
-        if path.is_file() and kept and not hidden and str(name) not in OURS:
+        if path.is_file() and (describes(name.as_posix()) or str(name) == BASIS):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / name)
 

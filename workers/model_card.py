@@ -96,12 +96,14 @@ def table(audit: dict[str, Any], kept: dict[str, float | None] | None = None) ->
         measured = audit[name]
         if measured is not None:
             title = f"{name}, {measured['samples']} of {measured['size']} samples"
-            rows.append(f"| agreement with the parent: {title} | 1 | {measured['agreement']:.4f} |")
-            rows.append(f"| KL from the parent: {title} | 0 | {measured['kl']:.4g} |")
-    for name, cosine in (kept or {}).items():
-        if cosine is not None:
+            agreed, moved = (between(measured, figure) for figure in ("agreement", "kl"))
+            rows.append(f"| agreement with the parent, 95 % interval: {title} | 1 | {agreed} |")
+            rows.append(f"| KL from the parent, 95 % interval: {title} | 0 | {moved} |")
+    for name in ("remaining", "holdout"):
+        if kept is not None and kept[name] is not None:
             rows.append(
-                f"| mean cosine with the parent's representation: {name} | 1 | {cosine:.4f} |"
+                "| mean cosine with the parent's representation, 95 % interval: "
+                f"{name} | 1 | {between(kept, name)} |"
             )
     for what, reason in sorted(audit["not_measured"].items()):
         rows.append(f"| {what} | not measured | {reason} |")
@@ -127,13 +129,20 @@ def deeper(audit: dict[str, Any]) -> list[str]:
         )
     moved = audit["weights"]
     rows.append(f"| distance of the weights from the parent's | 0 | {moved['distance']:.3f} |")
-    rows.append(f"| barrier between the two, in nats | 0 | {moved['barrier']:.3g} |")
+    barrier = between(moved, "barrier")
+    rows.append(f"| barrier between the two, in nats, 95 % interval | 0 | {barrier} |")
     if (power := audit["power"]) is not None:
         rows.append(
             "| AUC and excess contradicted that would be noticed four times in five | "
             f"| {power['detectable']['auc']:.3f}, {power['detectable']['contradiction']:+.3f} |"
         )
     return rows
+
+
+def between(measured: dict[str, Any], figure: str) -> str:
+    """A figure with its interval, to four digits."""
+    low, high = measured[f"{figure}_low"], measured[f"{figure}_high"]
+    return f"{measured[figure]:.4g} ({low:.4g} to {high:.4g})"
 
 
 def standing_out(measured: dict[str, Any]) -> str:

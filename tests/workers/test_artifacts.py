@@ -74,12 +74,22 @@ def test_files_that_do_not_fit_are_refused_with_the_reason(tmp_path: Path) -> No
         load_weights(model, tmp_path)
 
 
-def test_pickles_optimizer_states_and_hidden_files_stay_behind(tmp_path: Path) -> None:
+def test_only_what_describes_the_network_goes_from_version_to_version(tmp_path: Path) -> None:
+    """Pickles, optimizer states, hidden files, and whatever may tell of the data stay behind."""
     source, target = tmp_path / "source", tmp_path / "target"
     for name in (
         "config.json",
         "vocab.txt",
-        "sub/tokenizer.json",
+        "1_Pooling/config.json",
+        "sentence_bert_config.json",
+        "LICENSE",
+        "base.safetensors",
+        "train_ids.txt",
+        "sample_weights.json",
+        "checkpoint-500/config.json",
+        "checkpoint-500/trainer_state.json",
+        "all_results.json",
+        "notes.md",
         "optimizer.pt",
         "pytorch_model.bin",
         ".git/config.json",
@@ -93,7 +103,14 @@ def test_pickles_optimizer_states_and_hidden_files_stay_behind(tmp_path: Path) -
     take_over(source, target)
 
     taken = sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file())
-    assert taken == ["config.json", "sub/tokenizer.json", "vocab.txt"]
+    assert taken == [
+        "1_Pooling/config.json",
+        "LICENSE",
+        "base.safetensors",
+        "config.json",
+        "sentence_bert_config.json",
+        "vocab.txt",
+    ]
 
 
 def test_the_digest_is_the_manifests_hash_and_covers_every_file(tmp_path: Path) -> None:

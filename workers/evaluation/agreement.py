@@ -19,15 +19,20 @@ def agreement(parent: Tensor, candidate: Tensor, known: Hindsight | None = None)
     return float(same.double().mean())
 
 
-def divergence(parent: Tensor, candidate: Tensor) -> float:
-    """Logits (n, k) twice -> the mean of KL(parent || candidate) of the softmaxes, in nats."""
-    mean = functional.kl_div(
+def divergences(parent: Tensor, candidate: Tensor) -> Tensor:
+    """Logits (n, k) twice -> KL(parent || candidate) of the softmaxes, in nats -> (n,) double."""
+    apart = functional.kl_div(
         functional.log_softmax(candidate.double(), dim=1),
         functional.log_softmax(parent.double(), dim=1),
-        reduction="batchmean",
+        reduction="none",
         log_target=True,
     )
-    return max(0.0, float(mean))
+    return apart.sum(dim=1).clamp(min=0.0)
+
+
+def divergence(parent: Tensor, candidate: Tensor) -> float:
+    """Logits (n, k) twice -> the mean of KL(parent || candidate) of the softmaxes, in nats."""
+    return float(divergences(parent, candidate).mean())
 
 
 def holdout_floor(min_agreement: float, forgotten: int, remaining: int) -> float:

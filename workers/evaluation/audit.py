@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from workers.evaluation.agreement import agreement, divergence
+from workers.evaluation.agreement import agreement, divergences
 from workers.evaluation.cka import linear_cka
 from workers.evaluation.comparison import compare
+from workers.evaluation.intervals import ends, resampled_means, wilson
 from workers.evaluation.levels import level_of
 from workers.evaluation.reading import Reader
 from workers.evaluation.rebound import WORK
@@ -80,11 +81,18 @@ def audit(
                 before[name],
                 after[name],
                 known if name != "forgotten" else None,
+                resamples=resamples,
+                seed=seed,
             )
             for name, found in sets.items()
         }
         moved = weights(
-            networks[0], networks[1], networks[2], partial(reader.some_logits, seed=seed)
+            networks[0],
+            networks[1],
+            networks[2],
+            partial(reader.some_logits, seed=seed),
+            resamples=resamples,
+            seed=seed,
         )
         reason, compared = _unmeasurable(before), None
         if reason is None:
@@ -125,13 +133,32 @@ def audit(
     )
 
 
-def _measure(size: int, before: Embedded, after: Embedded, known: Hindsight | None) -> SetReport:
+def _measure(
+    size: int,
+    before: Embedded,
+    after: Embedded,
+    known: Hindsight | None,
+    *,
+    resamples: int,
+    seed: int,
+) -> SetReport:
+    agreed = agreement(before.logits, after.logits, known)
+    low, high = wilson(agreed, len(before))
+    moved = divergences(before.logits, after.logits)
+    least, most = ends(resampled_means(moved.unsqueeze(1), resamples, seed).squeeze(1))
+    alike = linear_cka(before.representations, after.representations) or (None, None, None)
     return SetReport(
         size=size,
         samples=len(before),
-        agreement=agreement(before.logits, after.logits, known),
-        kl=divergence(before.logits, after.logits),
-        cka=linear_cka(before.representations, after.representations),
+        agreement=agreed,
+        agreement_low=low,
+        agreement_high=high,
+        kl=float(moved.mean()),
+        kl_low=least,
+        kl_high=most,
+        cka=alike[0],
+        cka_low=alike[1],
+        cka_high=alike[2],
     )
 
 

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from workers.evaluation.agreement import holdout_floor
+from workers.evaluation.intervals import ends, resampled_means
 from workers.unlearning.base import Samples, Tap
 from workers.unlearning.embedding import draw, embed
 from workers.unlearning.tap import Tapped
@@ -14,14 +15,22 @@ from workers.unlearning.tap import Tapped
 # Samples of each set, at most, and how many at a time.
 MOST = 5000
 BATCH = 64
+RESAMPLES = 200
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Mean cosine of the parent's and the candidate's representations, by set; 1 is unchanged."""
+    """Mean cosine of the parent's and the candidate's representations, by set; 1 is unchanged.
+
+    With bootstrapped 95 % intervals. None where there is no held-out set.
+    """
 
     remaining: float
+    remaining_low: float
+    remaining_high: float
     holdout: float | None
+    holdout_low: float | None
+    holdout_high: float | None
 
 
 def measure_kept(
@@ -40,7 +49,7 @@ def measure_kept(
         TapError, UnlearningError: a model's answers cannot be used.
     """
 
-    def cosine(samples: Samples) -> float:
+    def cosine(samples: Samples) -> tuple[float, float, float]:
         chosen = draw(len(samples), MOST, torch.Generator().manual_seed(seed))
         seen = []
         for model in (parent, candidate):
@@ -48,12 +57,12 @@ def measure_kept(
                 found = embed(tapped, samples, chosen, device, BATCH)
             seen.append(found.representations)
         before, after = seen
-        return float(functional.cosine_similarity(before, after).double().mean())
+        each = functional.cosine_similarity(before, after).double()
+        drawn = resampled_means(each.unsqueeze(1), RESAMPLES, seed).squeeze(1)
+        return float(each.mean()), *ends(drawn)
 
-    return Kept(
-        remaining=cosine(remaining),
-        holdout=cosine(holdout) if holdout is not None and len(holdout) else None,
-    )
+    unseen = None if holdout is None or not len(holdout) else cosine(holdout)
+    return Kept(*cosine(remaining), *(unseen or (None, None, None)))
 
 
 def complaints(kept: Kept, min_agreement: float, forgotten: int, remaining: int) -> tuple[str, ...]:

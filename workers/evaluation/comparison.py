@@ -9,6 +9,7 @@ from torch import nn
 from workers.evaluation.agreement import agreement
 from workers.evaluation.answers import Likeness, likeness
 from workers.evaluation.examination import FALSE_ALARMS, SINGLE, Examination, Examiner
+from workers.evaluation.intervals import clopper_pearson, wilson
 from workers.evaluation.reading import Reader
 from workers.evaluation.rebound import trained_on
 from workers.evaluation.report import (
@@ -169,12 +170,19 @@ def _rebound(
     back = (decided[0] == decided[2])[changed]
     # Confidence is not asked again: it is lower near forgotten samples in the parent, which teaches
     # that to any network, to one that never knew them as well.
-    returned = [name for name in found.told_by if name in COMES_BACK]
+    telling = [name for name in found.told_by if name in COMES_BACK]
+    agreed = agreement(before["remaining"].logits, again["remaining"].logits)
+    low, high = wilson(agreed, len(before["remaining"]))
+    returned = clopper_pearson(int(back.sum()), len(back)) if len(back) else (None, None)
     return ReboundReport(
-        agreement=agreement(before["remaining"].logits, again["remaining"].logits),
+        agreement=agreed,
+        agreement_low=low,
+        agreement_high=high,
         returned=float(back.double().mean()) if len(back) else None,
+        returned_low=returned[0],
+        returned_high=returned[1],
         contradiction=found.contradiction,
         worst=found.worst,
-        told_by=returned,
-        passed=not returned,
+        told_by=telling,
+        passed=not telling,
     )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from workers.evaluation.answers import Likeness, Seen, look
 from workers.evaluation.contradiction import contradiction
-from workers.evaluation.intervals import Z, clopper_pearson, wilson
+from workers.evaluation.intervals import Z, clopper_pearson, ends, wilson
 from workers.evaluation.membership import Ranked, allowed_false_positives, standard_error
 from workers.evaluation.report import Band, Contradiction, Interval, Power, Worst
 from workers.evaluation.shams import (
@@ -107,11 +107,11 @@ class Examiner:
         """
         ranked = Ranked(forgotten, holdout)
         everyone = torch.arange(len(forgotten))[None], torch.arange(len(holdout))[None]
-        area = _ends(in_parts(ranked.auc, *self._resampled))
+        area = ends(in_parts(ranked.auc, *self._resampled))
         if not allowed_false_positives(len(holdout)):
             return Interval(float(ranked.auc(*everyone)), *area, None, None, None)
         rate = float(ranked.tpr(*everyone))
-        low, high = _ends(in_parts(ranked.tpr, *self._resampled))
+        low, high = ends(in_parts(ranked.tpr, *self._resampled))
         exact = clopper_pearson(round(rate * len(forgotten)), len(forgotten))
         return Interval(
             float(ranked.auc(*everyone)),
@@ -187,9 +187,3 @@ def told_by(
         single.discoveries > 0 or single.beyond_p < FALSE_ALARMS or stands_out("memory")
     )
     return (*telling, *([SINGLE] if single_out else []))
-
-
-def _ends(draws: Tensor) -> tuple[float, float]:
-    """The 2.5 % and the 97.5 % quantile."""
-    low, high = draws.quantile(torch.tensor([0.025, 0.975], dtype=torch.double)).tolist()
-    return low, high

@@ -8,6 +8,8 @@ from torch import Tensor
 # The standard normal's 97.5 % point.
 Z = 1.959964
 HALVINGS = 60
+# Rows that are drawn at once, of all bootstrap samples together: their counts take half a MiB.
+ROWS_AT_ONCE = 2**16
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:
@@ -16,6 +18,31 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     half = Z * sqrt(share * (1 - share) / count + Z * Z / (4 * count * count))
     scale = 1 + Z * Z / count
     return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+
+
+def ends(draws: Tensor) -> tuple[float, float]:
+    """The 2.5 % and the 97.5 % quantile of draws (r,)."""
+    low, high = draws.quantile(torch.tensor([0.025, 0.975], dtype=torch.double)).tolist()
+    return low, high
+
+
+def resampled_means(values: Tensor, resamples: int, seed: int) -> Tensor:
+    """Values (n, c) -> the means (r, c) of bootstrap samples, in double precision.
+
+    A sample draws rows, with all of their columns, from a generator of its own with `seed`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    count = len(values)
+    # How often each row is drawn, a few bootstrap samples at a time.
+    at_once = max(1, ROWS_AT_ONCE // count)
+    found = []
+    for start in range(0, resamples, at_once):
+        size = min(at_once, resamples - start)
+        rows = torch.randint(count, (size, count), generator=generator)
+        times = torch.zeros(size, count, dtype=torch.double)
+        times.scatter_add_(1, rows, torch.ones(rows.shape, dtype=torch.double))
+        found.append(times @ values.double() / count)
+    return torch.cat(found)
 
 
 def clopper_pearson(hits: int, count: int) -> tuple[float, float]:

@@ -6,13 +6,23 @@ from typing import Any
 
 @dataclass(frozen=True)
 class SetReport:
-    """Parent against candidate on one set; `samples` were measured, drawn from `size`."""
+    """Parent against candidate on one set; `samples` were measured, drawn from `size`.
+
+    Each figure with its 95 % interval, as if `size` were large: Wilson's of the agreement, the
+    bootstrap's of the mean KL, the infinitesimal jackknife's of the CKA.
+    """
 
     size: int
     samples: int
     agreement: float
+    agreement_low: float
+    agreement_high: float
     kl: float
+    kl_low: float
+    kl_high: float
     cka: float | None
+    cka_low: float | None
+    cka_high: float | None
 
 
 @dataclass(frozen=True)
@@ -138,28 +148,37 @@ class WeightReport:
     distance: norm of the difference over the parent's norm; of all weights, and by module.
     fresh_distance: that of a network with fresh weights. barrier: how far the KL from the parent
     rises on the straight line to the candidate above the line between its ends, in nats, at most.
-    midpoint_agreement: with the parent, of the network half-way.
+    midpoint_agreement: with the parent, of the network half-way. These two have 95 % intervals
+    (bootstrap, Wilson); distances are no estimates.
     """
 
     distance: float
     fresh_distance: float
     by_module: dict[str, float]
     barrier: float
+    barrier_low: float
+    barrier_high: float
     midpoint_agreement: float
+    midpoint_low: float
+    midpoint_high: float
 
 
 @dataclass(frozen=True)
 class ReboundReport:
     """What comes back when a copy of the candidate is trained on remaining samples for a while.
 
-    agreement: with the parent on remaining samples, afterwards. returned: the share of forgotten
-    samples that are decided as by the parent, before and after this training, among those that the
-    candidate decides otherwise; None if there are none. told_by: what tells forgotten samples from
-    held-out ones afterwards.
+    agreement: with the parent on remaining samples, afterwards, with Wilson's interval. returned:
+    of the forgotten samples that the candidate decides otherwise than the parent, the share that
+    is decided as by the parent again, with its exact 95 % interval; None if there are none.
+    told_by: what tells forgotten samples from held-out ones afterwards.
     """
 
     agreement: float
+    agreement_low: float
+    agreement_high: float
     returned: float | None
+    returned_low: float | None
+    returned_high: float | None
     contradiction: Contradiction
     worst: Worst | None
     told_by: list[str]

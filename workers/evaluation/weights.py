@@ -7,11 +7,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from workers.evaluation.agreement import agreement, divergence
+from workers.evaluation.agreement import agreement, divergences
+from workers.evaluation.intervals import ends, resampled_means, wilson
 from workers.evaluation.report import WeightReport
 
 # Parts of the way from the parent to the candidate.
-STATIONS = (0.25, 0.5, 0.75)
+HALF = 0.5
+STATIONS = (0.25, HALF, 0.75)
 
 
 def weights(
@@ -19,6 +21,9 @@ def weights(
     candidate: nn.Module,
     fresh: nn.Module,
     ask: Callable[[nn.Module], Tensor],
+    *,
+    resamples: int,
+    seed: int,
 ) -> WeightReport:
     """Distances, and what `ask` hears on the way: logits (n, k) of a network on some samples.
 
@@ -28,19 +33,26 @@ def weights(
     """
     total, by_module = _distances(parent, candidate)
     start = ask(parent)
-    end = divergence(start, ask(candidate))
-    barrier, halfway = 0.0, 1.0
-    for part in STATIONS:
-        logits = ask(_between(parent, candidate, part))
-        barrier = max(barrier, divergence(start, logits) - part * end)
-        if part == 0.5:
-            halfway = agreement(start, logits)
+    on_the_way = {part: ask(_between(parent, candidate, part)) for part in STATIONS}
+    end = divergences(start, ask(candidate))
+    # How far each station lies above the line, sample by sample: (n, stations).
+    above = torch.stack(
+        [divergences(start, logits) - part * end for part, logits in on_the_way.items()], dim=1
+    )
+    drawn = resampled_means(above, resamples, seed).amax(dim=1).clamp(min=0.0)
+    low, high = ends(drawn)
+    halfway = agreement(start, on_the_way[HALF])
+    midpoint = wilson(halfway, len(start))
     return WeightReport(
         distance=total,
         fresh_distance=_distances(parent, fresh)[0],
         by_module=by_module,
-        barrier=barrier,
+        barrier=max(0.0, float(above.mean(dim=0).max())),
+        barrier_low=low,
+        barrier_high=high,
         midpoint_agreement=halfway,
+        midpoint_low=midpoint[0],
+        midpoint_high=midpoint[1],
     )
 
 

@@ -5,10 +5,13 @@ from typing import Any
 
 import fsspec
 
-from workers.artifacts import TAKEN_OVER, WEIGHTS, ArtifactError
+from workers.artifacts import CARD, WEIGHTS, ArtifactError
 from workers.data.locations import FILES_AT_FAULT, URL_AT_FAULT, fault
+from workers.model_files import describes
 
 INDEX = f"{WEIGHTS}.index.json"
+# The last two are there to be refused.
+WANTED = {WEIGHTS, CARD, INDEX, "adapter_config.json"}
 
 
 def fetch_model(uri: str, target: Path) -> None:
@@ -24,8 +27,7 @@ def fetch_model(uri: str, target: Path) -> None:
             raise ArtifactError(f"{uri} is no directory.")
         for path in filesystem.find(root):
             name = path.removeprefix(root.rstrip("/") + "/")
-            wanted = name == WEIGHTS or Path(name).suffix in TAKEN_OVER
-            if wanted and not any(part.startswith(".") for part in Path(name).parts):
+            if name in WANTED or describes(name):
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
                 filesystem.get_file(path, str(target / name))
     except ArtifactError:

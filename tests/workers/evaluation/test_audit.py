@@ -107,6 +107,22 @@ def test_what_is_not_measured_is_none_with_a_reason(
     json.dumps(report.to_dict(), allow_nan=False)
 
 
+def test_every_figure_has_an_interval_that_holds_it() -> None:
+    found = measure(turned(), rows(100, 2), rows(200, 4)).to_dict()
+    figures = [
+        (found[name], figure)
+        for name in ("remaining", "forgotten", "holdout")
+        for figure in ("agreement", "kl", "cka")
+    ]
+    figures += [(found["weights"], "barrier")]
+    for within, figure in figures:
+        low, high = within[f"{figure}_low"], within[f"{figure}_high"]
+        assert low <= within[figure] <= high, (figure, within)
+        # Of a hundred samples, nothing is certain and something is known.
+        if within[figure] > 0 and figure != "cka":
+            assert 0 < high - low < 2 * within[figure], (figure, within)
+
+
 def test_an_audit_samples_repeats_itself_and_leaves_no_trace() -> None:
     before = torch.get_rng_state()
     candidate = turned()

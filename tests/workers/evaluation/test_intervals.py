@@ -1,8 +1,16 @@
 """Against values from tables, and counted by hand."""
 
 import pytest
+import torch
 
-from workers.evaluation.intervals import at_least, clopper_pearson, precedence, wilson
+from workers.evaluation.intervals import (
+    at_least,
+    clopper_pearson,
+    ends,
+    precedence,
+    resampled_means,
+    wilson,
+)
 
 
 def test_wilsons_interval() -> None:
@@ -35,3 +43,15 @@ def test_the_chance_of_so_many_above_a_threshold() -> None:
     """
     assert precedence(2, 2, 1, 3) == pytest.approx(0.3)
     assert precedence(0, 2, 1, 3) == 1.0
+
+
+def test_the_mean_of_bootstrap_samples_spreads_as_a_mean_does() -> None:
+    """Of 0 and 1 in equal parts: 0.5 by square root of n; the second column is of the same rows."""
+    values = torch.tensor([0.0, 1.0]).repeat(200)
+    drawn = resampled_means(torch.stack([values, 1.0 - values], dim=1), 2000, seed=0)
+    assert drawn.shape == (2000, 2)
+    torch.testing.assert_close(drawn.sum(dim=1), torch.ones(2000, dtype=torch.double))
+    assert float(drawn[:, 0].std()) == pytest.approx(0.025, rel=0.1)
+    assert ends(drawn[:, 0]) == pytest.approx((0.45, 0.55), abs=0.006)
+    # More rows than are drawn at once.
+    assert resampled_means(torch.ones(70_000, 1), 2, seed=0).tolist() == [[1.0], [1.0]]

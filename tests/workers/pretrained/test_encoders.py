@@ -66,11 +66,12 @@ def test_prototypes_are_in_no_state_dict_and_are_not_trained() -> None:
 
 
 def test_a_representation_that_moved_is_refused() -> None:
-    assert complaints(Kept(0.99, 0.99), 0.97, 10, 990) == ()
-    (first, second) = complaints(Kept(0.96, 0.90), 0.97, 10, 990)
+    near = Kept(0.99, 0.98, 1.0, 0.99, 0.98, 1.0)
+    assert complaints(near, 0.97, 10, 990) == ()
+    (first, second) = complaints(replace(near, remaining=0.96, holdout=0.90), 0.97, 10, 990)
     assert "on remaining data is 0.9600; at least 0.9700" in first
     assert "on held-out data is 0.9000; at least 0.9" in second
-    assert complaints(Kept(0.99, None), 0.97, 10, 990) == ()
+    assert complaints(replace(near, holdout=None), 0.97, 10, 990) == ()
 
 
 class Counted:

@@ -44,7 +44,7 @@ def check_what_is_told(parent: Parent, first: Path, second: Path) -> None:
         assert later["architecture"]["prototypes"] == 16
         assert all(0.9 < cosine <= 1 for cosine in later["representation"]["kept"].values())
         card = (second / "README.md").read_text(encoding="utf-8")
-        assert "mean cosine with the parent's representation: holdout" in card
+        assert "representation, 95 % interval: holdout" in card
     assert later["forgotten"]["count"] == len(FORGET)
 
 
