@@ -120,7 +120,10 @@ class PretrainedTexts:
 
 @dataclass(frozen=True)
 class PretrainedSounds:
+    """`shortest`: numbers that a waveform needs for the network to make one frame of it."""
+
     extractor: Any
+    shortest: int = 1
 
     @property
     def sampling_rate(self) -> int:
@@ -130,18 +133,33 @@ class PretrainedSounds:
         """Waveforms -> the extractor's input names, normalised, and the mask if it makes one.
 
         Padding is the extractor's: to the longest of the batch, or to the length that its
-        configuration fixes.
+        configuration fixes. A waveform that is too short for one frame has silence behind it.
+
+        Raises:
+            DatasetError: the extractor fails on one.
         """
         padding = inspect.signature(self.extractor.__call__).parameters.get("padding")
         more = {"padding": True} if padding is not None and padding.default is False else {}
-        made = self.extractor(
-            [np.array(waveform) for waveform in waveforms],
-            sampling_rate=self.sampling_rate,
-            return_tensors="pt",
-            **more,
-        )
+        missing = [max(0, self.shortest - len(waveform)) for waveform in waveforms]
+        heard = [np.pad(row, (0, less)) for row, less in zip(waveforms, missing, strict=True)]
+        try:
+            made = self.extractor(
+                heard, sampling_rate=self.sampling_rate, return_tensors="pt", **more
+            )
+        except ValueError as error:
+            raise self._fault(heard) from error
         names = [*self.extractor.model_input_names, "attention_mask"]
-        return {name: _as_input(made[name]) for name in names if name in made}
+        named = {name: _as_input(made[name]) for name in names if name in made}
+        if not all(tensor.numel() for tensor in named.values()):
+            raise self._fault(heard)
+        return named
+
+    def _fault(self, waveforms: Rows) -> DatasetError:
+        shortest = min(len(waveform) for waveform in waveforms)
+        return DatasetError(
+            "The model's feature extractor makes nothing of sounds, the shortest of which has "
+            f"{shortest} numbers at {self.sampling_rate} Hz: it may be too short."
+        )
 
 
 def _as_input(tensor: torch.Tensor) -> torch.Tensor:
@@ -194,7 +212,20 @@ def read_sounds(directory: Path) -> PretrainedSounds:
     extractor = _read(AutoFeatureExtractor.from_pretrained, directory, "feature extractor")
     if not isinstance(extractor, SequenceFeatureExtractor):
         raise DatasetError(f"The model's {type(extractor).__name__} extracts nothing from audio.")
-    return PretrainedSounds(extractor)
+    return PretrainedSounds(extractor, _field_of_view(directory))
+
+
+def _field_of_view(directory: Path) -> int:
+    """Numbers that become one frame of a network that convolves waveforms; 1 for any other."""
+    config = directory / "config.json"
+    given = json.loads(config.read_text("utf-8")) if config.is_file() else {}
+    kernels, strides = given.get("conv_kernel"), given.get("conv_stride")
+    if not isinstance(kernels, list) or not isinstance(strides, list):
+        return 1
+    needed = 1
+    for kernel, stride in zip(reversed(kernels), reversed(strides), strict=False):
+        needed = (needed - 1) * stride + kernel
+    return needed
 
 
 def _refuse_without_preprocessor(directory: Path, what: str, part: str) -> None:

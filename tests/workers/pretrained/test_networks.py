@@ -1,7 +1,9 @@
 """What a network says of a sample depends on that sample only, and how weights are written."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -17,6 +19,7 @@ from transformers import (
     Wav2Vec2BertModel,
 )
 
+from tests.workers.pretrained.data import SOUND
 from tests.workers.pretrained.families import (
     IMAGE,
     bert_encoder,
@@ -91,6 +94,25 @@ def test_frames_are_what_the_convolutions_leave() -> None:
     assert frames.sum(dim=1).tolist() == [9, 29]
     with pytest.raises(ArchitectureError, match="makes 15 frames"):
         frame_mask(mask, 15, config)
+
+
+def test_a_sound_that_is_shorter_than_a_frame_is_heard_alone_and_beside_others(
+    tmp_path: Path,
+) -> None:
+    """Convolutions of 10 and 3 numbers, 5 and 2 apart: a frame takes (3 - 1) 5 + 10 = 20."""
+    seeded(wav2vec2).save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(SOUND))
+    sounds = Pretrained(tmp_path).processing({"audio"}).sounds
+    assert sounds is not None
+    click, tone = np.ones(3, np.float32), np.sin(np.arange(300, dtype=np.float32))
+    alone, beside = (sounds.batch(rows, 300) for rows in ([click], [click, tone]))
+    assert alone["input_values"].shape == (1, 20)
+    assert beside["attention_mask"].sum(dim=1).tolist() == [20, 300]
+
+    model = Pretrained(tmp_path).load(tmp_path)
+    tap = find_tap(model, beside)
+    (first, _), (second, _) = (answers(model, tap, inputs) for inputs in (alone, beside))
+    torch.testing.assert_close(first[:1], second[:1], rtol=1e-4, atol=1e-5)
 
 
 def test_features_of_sounds_are_pooled_without_their_padding(tmp_path: Path) -> None:

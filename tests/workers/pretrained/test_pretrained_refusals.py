@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import ViTMAEConfig, ViTMAEModel
+from transformers import SeamlessM4TFeatureExtractor, ViTMAEConfig, ViTMAEModel
 
 from tests.workers.pretrained.families import IMAGE, bert, seeded, vit
 from tests.workers.pretrained.parents import Parent, Runs, make_parent
@@ -16,6 +17,7 @@ from workers.architectures import ArchitectureError
 from workers.architectures.pretrained import Pretrained
 from workers.artifacts import ArtifactError
 from workers.data.errors import DatasetError
+from workers.data.pretrained import PretrainedSounds
 
 WEIGHTS = "model.safetensors"
 
@@ -162,3 +164,12 @@ def test_weights_in_several_files(scans: Parent, runs: Runs, tmp_path: Path) -> 
 
     with pytest.raises(ArtifactError, match="several files"):
         runs.validated(plan)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the mean of no frames
+@pytest.mark.parametrize("length", [100, 399])
+def test_a_sound_too_short_for_its_extractor_says_so(length: int) -> None:
+    """A frame of this extractor takes 400 numbers; of fewer it makes an error, or nothing."""
+    extractor = SeamlessM4TFeatureExtractor(feature_size=8, num_mel_bins=8, sampling_rate=2000)
+    with pytest.raises(DatasetError, match=rf"has {length} numbers at 2000 Hz: it may be too"):
+        PretrainedSounds(extractor).batch([np.ones(length, np.float32)], length)
