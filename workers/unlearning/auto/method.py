@@ -10,6 +10,7 @@ from torch import nn
 
 from workers.evaluation.agreement import agreement, holdout_floor
 from workers.evaluation.closeness import Kept, complaints, measure_kept
+from workers.unlearning.auto.budget import Budget
 from workers.unlearning.auto.config import AutoConfig
 from workers.unlearning.base import Problem, Progress, Report, Unlearned, UnlearningError
 from workers.unlearning.embedding import answer, draw
@@ -22,6 +23,7 @@ FEW = ("redirect", "distil", "guided", "laf")
 MANY = ("distil", "guided", "laf")
 # These need answers that say where a sample is to be put.
 BY_ANSWERS = ("distil", "guided")
+MORE_TIME = 'Raise "max_seconds", or name a method.'
 ADVICE = "Retrain without the samples that the dataset's tombstones name, or name a method."
 
 
@@ -74,15 +76,21 @@ class Auto:
 
         Raises:
             ValueError: a set is empty, or a parameter is unknown or out of range.
-            UnlearningError: no method came to an end; the message has the last one's.
+            UnlearningError: no method came to an end, of which the message has the last one's, or
+            there is no time for any.
         """
         config = AutoConfig.read(problem.parameters)
         judge = _Judge(config, problem)
         best: Trial | None = None
         tried: list[dict[str, Any]] = []
         last: UnlearningError | None = None
+        budget, forbidden = Budget(config.max_seconds, problem), list[str]()
         for name in methods_for(config, problem):
             if name == "guided" and problem.guide is None:
+                continue
+            if (reason := budget.forbids(name)) is not None:
+                tried.append({"method": name, "skipped": reason})
+                forbidden.append(reason)
                 continue
             try:
                 unlearned = attempt(name, problem, report)
@@ -99,6 +107,9 @@ class Auto:
                 best = trial
             if trial.kept and trial.unlearned.reached:
                 break
+        if best is None and last is None:
+            reasons = " ".join(forbidden)
+            raise UnlearningError(f"There is no time for any method: {reasons} {MORE_TIME}")
         if best is None:
             raise UnlearningError(f"No method came to an end. {last} {ADVICE}") from last
         report(Progress("unlearning", 1.0, {"agreement": best.agreement}))

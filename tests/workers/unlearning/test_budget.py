@@ -1,0 +1,61 @@
+"""A limit on time: what is forecast to take longer is not begun."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.workers.memorised import Digits
+from tests.workers.unlearning.test_auto import Sized
+from workers.unlearning.auto.budget import Budget
+from workers.unlearning.auto.forecast import Pace, Work, pace_of, work_of
+from workers.unlearning.base import UnlearningError
+from workers.unlearning.registry import get_method
+
+
+def test_what_a_method_does_is_counted_by_its_defaults(digits: Digits) -> None:
+    """48,000 remaining, 12,000 forgotten and 10,000 held-out samples, counted by hand."""
+    problem = digits.problem(
+        remaining=Sized(48_000), forgotten=Sized(12_000), holdout=Sized(10_000)
+    )
+    # All answers and three looks; one and a half lessons of 1,125 steps of 128.
+    assert work_of("distil", problem) == Work(60_000 + 30_000, 1.5 * 1125 * 128)
+    # 20,000 + 12,000 + 2,000 twice, and two attempts of 10 looks and of 100 steps.
+    assert work_of("redirect", problem) == Work(68_000 + 20 * 14_000, 200 * (256 + 64))
+    assert work_of("guided", problem) == Work(68_000 + 60 * 14_000, 600 * (256 + 128))
+    # 48,000 + 12,000 + 1,000, a look at 3,000 each fifty of 1,880 steps.
+    assert work_of("laf", problem) == Work(61_000 + 37.6 * 3000, 1880 * (128 + 64))
+
+
+def test_time_that_is_left_decides(digits: Digits) -> None:
+    problem = digits.problem(
+        remaining=Sized(48_000), forgotten=Sized(12_000), holdout=Sized(10_000)
+    )
+    now = 0.0
+    # A distillation is forecast to take 9 + 216 seconds.
+    budget = Budget(240.0, problem, lambda _problem: Pace(1e-4, 1e-3), lambda: now)
+    assert budget.forbids("distil") is None
+    now = 20.0
+    assert budget.forbids("distil") == ("distil would take about 225 s, and 220 s of 240 are left.")
+    assert budget.forbids("redirect") is None
+    now = 1000.0
+    assert "and 0 s of 240 are left" in str(budget.forbids("redirect"))
+    unlimited = Budget(0.0, problem, pace_of, lambda: now)
+    assert unlimited.forbids("distil") is None
+
+
+def test_the_pace_is_measured_and_training_costs_more_than_reading(digits: Digits) -> None:
+    pace = pace_of(digits.problem())
+    assert 0 < pace.read < pace.trained < 0.1
+
+
+def test_a_run_says_what_there_was_no_time_for(digits: Digits) -> None:
+    given = digits.problem(parameters={"max_seconds": 1e-3})
+    with pytest.raises(UnlearningError, match=r"no time for any method: redirect would take about"):
+        get_method().unlearn(given, lambda _progress: None)
+
+    unlearned = get_method().unlearn(
+        replace(given, parameters={"max_seconds": 1e6}), lambda _progress: None
+    )
+    (tried,) = unlearned.summary["auto"]["tried"]
+    assert tried["method"] == unlearned.method == "redirect"
+    assert "skipped" not in tried
