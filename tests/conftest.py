@@ -6,17 +6,20 @@ migrations built, and a key prefix of its own in Redis.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
+from filelock import FileLock
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.orm import Session
 
@@ -28,6 +31,9 @@ from service.main import create_app
 
 # Taken out of the environment, so that no test reads a setting of whoever runs the suite.
 GIVEN = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("UNLEARND_")}
+
+# What the databases of the tests take at most at one time, with room to spare.
+SPACE = 4 * 2**30
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,7 +51,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerURLs]:
         if database_url and redis_url:
             urls = ServerURLs(database_url, redis_url)
         else:
-            home = tmp_path_factory.mktemp("servers")
+            place = in_memory() or tmp_path_factory.mktemp("servers")
+            folder = TemporaryDirectory(prefix="unlearnd-test-servers-", dir=place)
+            home = Path(until_the_end.enter_context(folder))
             # Nothing in it outlives the tests, and making and dropping a database a test is
             # several times as fast.
             postgres = EmbeddedPostgres(home, durable=False)
@@ -55,6 +63,14 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerURLs]:
             )
         until_the_end.callback(lambda: server(urls.database_url).dispose())
         yield urls
+
+
+def in_memory() -> Path | None:
+    """A file system in memory with room enough, for files come and go with each test's database."""
+    place = Path("/dev/shm")  # noqa: S108 (what is made there has a name of its own)
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        return None
+    return place if shutil.disk_usage(place).free >= SPACE else None
 
 
 @cache
@@ -171,8 +187,14 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
     Nobody may change what it points at.
     """
-    target = tmp_path_factory.mktemp("digits") / "data"
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    target = folder / "digits" / "data"
     command = [sys.executable, "-m", "workers.demo", "prepare", "--dataset", "digits", str(target)]
-    subprocess.run(command, check=True, env=plain_environment(UNLEARND_THREADS="1"))
+    # The first of several test processes makes them for all.
+    with FileLock(folder / "digits.lock"):
+        if not (target / "demo.json").exists():
+            subprocess.run(command, check=True, env=plain_environment(UNLEARND_THREADS="1"))
     described: dict[str, Any] = json.loads((target / "demo.json").read_text(encoding="utf-8"))
     return described
