@@ -25,7 +25,7 @@ def linear_cka(first: Tensor, second: Tensor) -> tuple[float, float, float] | No
     if float(size) == 0.0:
         return None
     shared = across.norm().square()
-    found = float(shared / size)
+    found = min(1.0, float(shared / size))
     if found == 0.0:
         return 0.0, 0.0, 1.0
     influence = (

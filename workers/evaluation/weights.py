@@ -27,6 +27,8 @@ def weights(
 ) -> WeightReport:
     """Distances, and what `ask` hears on the way: logits (n, k) of a network on some samples.
 
+    The barrier's interval is of so many `resamples`, drawn with `seed`.
+
     An edit stays in the parent's basin: no barrier, and a network half-way that agrees. A student
     with fresh weights is behind a high one, which is a sign of nothing being left of the parent's
     weights; that nothing of its knowledge is left does not follow.

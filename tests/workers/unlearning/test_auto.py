@@ -180,33 +180,6 @@ def test_where_every_method_fails_the_run_fails(
         run(digits.problem())
 
 
-def test_a_method_for_which_there_is_no_time_is_left_out(
-    digits: Digits, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Hurried:
-        def __init__(self, seconds: float, _problem: Problem) -> None:
-            assert seconds == 60.0
-
-        def forbids(self, name: str) -> str | None:
-            return "distil would take long." if name == "distil" else None
-
-    monkeypatch.setattr(auto, "Budget", Hurried)
-    use(
-        monkeypatch,
-        redirect=fail,
-        distil=lambda given: given.fresh(),
-        laf=lambda given: given.model,
-    )
-
-    unlearned = run(digits.problem(parameters={"max_seconds": 60}))
-
-    assert unlearned.method == "laf"
-    assert unlearned.summary["auto"]["tried"][1] == {
-        "method": "distil",
-        "skipped": "distil would take long.",
-    }
-
-
 def test_knobs_of_a_method_are_set_by_naming_it() -> None:
     with pytest.raises(ParameterError, match="The method auto has no parameter 'learning_rate'"):
         get_method().check({"learning_rate": 0.1})

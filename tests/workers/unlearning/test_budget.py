@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from tests.workers.memorised import Digits
-from tests.workers.unlearning.test_auto import Sized
+from tests.workers.unlearning.test_auto import Sized, fail, run, use
+from workers.unlearning.auto import method as auto
 from workers.unlearning.auto.budget import Budget
 from workers.unlearning.auto.forecast import Pace, Work, pace_of, work_of
-from workers.unlearning.base import UnlearningError
+from workers.unlearning.base import Problem, UnlearningError
 from workers.unlearning.registry import get_method
 
 
@@ -59,3 +60,30 @@ def test_a_run_says_what_there_was_no_time_for(digits: Digits) -> None:
     (tried,) = unlearned.summary["auto"]["tried"]
     assert tried["method"] == unlearned.method == "redirect"
     assert "skipped" not in tried
+
+
+def test_a_method_for_which_there_is_no_time_is_left_out(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hurried:
+        def __init__(self, seconds: float, _problem: Problem) -> None:
+            assert seconds == 60.0
+
+        def forbids(self, name: str) -> str | None:
+            return "distil would take long." if name == "distil" else None
+
+    monkeypatch.setattr(auto, "Budget", Hurried)
+    use(
+        monkeypatch,
+        redirect=fail,
+        distil=lambda given: given.fresh(),
+        laf=lambda given: given.model,
+    )
+
+    unlearned = run(digits.problem(parameters={"max_seconds": 60}))
+
+    assert unlearned.method == "laf"
+    assert unlearned.summary["auto"]["tried"][1] == {
+        "method": "distil",
+        "skipped": "distil would take long.",
+    }
