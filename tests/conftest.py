@@ -44,22 +44,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerURLs]:
+def servers_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where embedded servers have their data and their logs; empty if others are named."""
+    place = in_memory() or tmp_path_factory.mktemp("servers")
+    with TemporaryDirectory(prefix="unlearnd-test-servers-", dir=place) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def servers(servers_home: Path) -> Iterator[ServerURLs]:
     """PostgreSQL and Redis: UNLEARND_DATABASE_URL and UNLEARND_REDIS_URL, or embedded ones."""
     database_url, redis_url = GIVEN.get("UNLEARND_DATABASE_URL"), GIVEN.get("UNLEARND_REDIS_URL")
     with ExitStack() as until_the_end:
         if database_url and redis_url:
             urls = ServerURLs(database_url, redis_url)
         else:
-            place = in_memory() or tmp_path_factory.mktemp("servers")
-            folder = TemporaryDirectory(prefix="unlearnd-test-servers-", dir=place)
-            home = Path(until_the_end.enter_context(folder))
             # Nothing in it outlives the tests, and making and dropping a database a test is
             # several times as fast.
-            postgres = EmbeddedPostgres(home, durable=False)
+            postgres = EmbeddedPostgres(servers_home, durable=False)
             urls = ServerURLs(
                 until_the_end.enter_context(postgres),
-                until_the_end.enter_context(EmbeddedRedis(home)),
+                until_the_end.enter_context(EmbeddedRedis(servers_home)),
             )
         until_the_end.callback(lambda: server(urls.database_url).dispose())
         yield urls

@@ -75,15 +75,15 @@ def answers(url: str) -> bool:
         return False
 
 
-def postgres_logs(near: Path) -> str:
+def postgres_logs(home: Path) -> str:
     """What the embedded PostgreSQL of this test run has logged so far; empty with another one."""
-    found = near.parent.glob("servers*/log/postgres.log")
+    found = home.glob("log/postgres.log")
     return "\n".join(path.read_text(encoding="utf-8", errors="replace") for path in found)
 
 
 @pytest.mark.usefixtures("cnn")
 def test_no_sample_id_is_in_any_log(
-    settings: Settings, admin_key: str, session: Session, tmp_path: Path
+    settings: Settings, admin_key: str, session: Session, servers_home: Path, tmp_path: Path
 ) -> None:
     known = [f"{SECRET}-{n}" for n in range(6)]
     factories.samples(session, known)
@@ -126,6 +126,6 @@ def test_no_sample_id_is_in_any_log(
     assert '"sqlstate": "23505"' in written
     assert '"sqlstate": "P0001"' in written
     assert SECRET not in written
-    server_logs = postgres_logs(tmp_path)
+    server_logs = postgres_logs(servers_home)
     assert server_logs or GIVEN
     assert SECRET not in server_logs

@@ -46,7 +46,7 @@ def loggers_as_they_were() -> Iterator[None]:
 
 
 def test_a_line_that_breaks_a_copy_is_in_no_answer_and_no_log(
-    narrow: Database, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    narrow: Database, settings: Settings, servers_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     key = keys.create("admin")
     with Session(narrow.engine) as session:
@@ -66,6 +66,6 @@ def test_a_line_that_breaks_a_copy_is_in_no_answer_and_no_log(
     written = capsys.readouterr().err
     assert '"error": "DataError"' in written
     assert SECRET not in answer.text + written
-    server_logs = postgres_logs(tmp_path)
+    server_logs = postgres_logs(servers_home)
     assert server_logs or GIVEN
     assert SECRET not in server_logs
