@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
-from tests.workers.memorised import Digits
+from tests.workers.memorised import Digits, Watched, same, state
 from tests.workers.unlearning.test_auto import Sized, fail, run, use
 from workers.unlearning.auto import method as auto
 from workers.unlearning.auto.budget import Budget
@@ -44,9 +45,18 @@ def test_time_that_is_left_decides(digits: Digits) -> None:
     assert unlimited.forbids("distil") is None
 
 
-def test_the_pace_is_measured_and_training_costs_more_than_reading(digits: Digits) -> None:
-    pace = pace_of(digits.problem())
-    assert 0 < pace.read < pace.trained < 0.1
+def test_the_pace_is_taken_on_a_few_samples_and_leaves_no_trace(digits: Digits) -> None:
+    """512 samples are read twice, and 128 trained on in each of five steps."""
+    remaining, before = Watched(digits.remaining), state(digits.parent)
+    drawn = torch.get_rng_state()
+
+    pace = pace_of(digits.problem(remaining=remaining))
+
+    assert sum(remaining.read) == 2 * 512 + 5 * 128
+    assert pace.read > 0
+    assert pace.trained > 0
+    assert same(before, state(digits.parent))
+    assert torch.equal(drawn, torch.get_rng_state())
 
 
 def test_a_run_says_what_there_was_no_time_for(digits: Digits) -> None:
