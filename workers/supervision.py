@@ -82,7 +82,7 @@ def run(
         raise
     finally:
         end(process)
-    return read_outcome(process, work_dir, out_of_memory=watch.kernel_killed())
+    return read_outcome(process.returncode, work_dir, out_of_memory=watch.kernel_killed())
 
 
 class Watch:
@@ -168,26 +168,26 @@ def kill(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
-def read_outcome(process: subprocess.Popen[str], work_dir: Path, *, out_of_memory: bool) -> Outcome:
-    """What the run left; `out_of_memory` says what a kill was that nobody else owns up to.
+def read_outcome(code: int, work_dir: Path, *, out_of_memory: bool) -> Outcome:
+    """What a run left whose process ended with this code, negative for a signal.
+
+    `out_of_memory` says what a kill was that nobody else owns up to.
 
     Raises:
         RunFailedError: nothing, or that it failed.
     """
     path = work_dir / OUTCOME
-    if process.returncode == 0 and path.exists():
+    if code == 0 and path.exists():
         text = path.read_text(encoding="utf-8")
         ending = TypeAdapter[Ending](Ending).validate_json(text)
         if isinstance(ending, Failed):
             raise failure(ending.code, ending.reason, out_of_memory=out_of_memory)
         return ending
-    code = code_of_exit(process.returncode)
-    if process.returncode < 0:
-        name = signal.Signals(-process.returncode).name
-        raise failure(code, f"Its process was ended by {name}.", out_of_memory=out_of_memory)
-    raise RunFailedError(
-        code, f"Its process ended with code {process.returncode}; its log says why."
-    )
+    reason = code_of_exit(code)
+    if code < 0:
+        name = signal.Signals(-code).name
+        raise failure(reason, f"Its process was ended by {name}.", out_of_memory=out_of_memory)
+    raise RunFailedError(reason, f"Its process ended with code {code}; its log says why.")
 
 
 def failure(code: JobReason, reason: str, *, out_of_memory: bool) -> RunFailedError:

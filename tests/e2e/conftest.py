@@ -19,6 +19,8 @@ from tests.conftest import plain_environment
 from tests.waiting import wait_until
 
 LEASE_SECONDS = 3.0
+# Between two looks at what takes seconds: the cores are for the runs.
+CALM_SECONDS = 0.3
 AUTO: dict[str, Any] = {"method": "auto"}
 # Long enough to be met while it unlearns, and no longer.
 SLOW: dict[str, Any] = {
@@ -97,7 +99,7 @@ class Service:
 
     def checked(self, path: str) -> dict[str, Any]:
         """A dataset or a model, once a worker has looked at it."""
-        found: dict[str, Any] = wait_until(lambda: self._checked(path))
+        found: dict[str, Any] = wait_until(lambda: self._checked(path), every=CALM_SECONDS)
         return found
 
     def _checked(self, path: str) -> dict[str, Any] | None:
@@ -115,7 +117,7 @@ class Service:
 
     def completes(self, request_id: str) -> dict[str, Any]:
         """The request, once it waits for nothing more."""
-        ended = wait_until(lambda: self._ended(request_id))
+        ended = wait_until(lambda: self._ended(request_id), every=CALM_SECONDS)
         assert ended["status"] == "completed", ended
         result: dict[str, Any] = ended
         return result

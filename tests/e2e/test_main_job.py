@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.e2e.conftest import Service, command_line
+from tests.e2e.conftest import CALM_SECONDS, Service, command_line
 from tests.waiting import wait_until
 from workers.zoo import digits_cnn
 
@@ -127,7 +127,7 @@ def check_that_a_late_model_catches_up(
 ) -> None:
     service.register_model(digits, "late", dataset="digits")
 
-    wait_until(lambda: service.get("/v1/models/late")["tv"] == 1)
+    wait_until(lambda: service.get("/v1/models/late")["tv"] == 1, every=CALM_SECONDS)
     ended = service.request(request_id)
     assert ended["status"] == "completed"
     assert {version["model"] for version in ended["versions"]} == {"digits", "late"}

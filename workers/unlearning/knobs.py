@@ -1,7 +1,7 @@
 """The knobs of a method: typed, with a default, a range and a sentence each."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar, Self
 
 from workers.unlearning.base import ParameterError
@@ -17,9 +17,19 @@ def choice(default: str, text: str, *values: str) -> Any:
     return field(default=default, metadata={"help": text, "values": (default, *values)})
 
 
+def parameters(text: str) -> Any:
+    """A field of a `Knobs` class that holds parameters of another method, none by default."""
+    return field(default_factory=dict, metadata={"help": text})
+
+
+def default_of(each: Field[Any]) -> Any:
+    """What a field is if nobody sets it."""
+    return each.default if each.default_factory is MISSING else each.default_factory()
+
+
 @dataclass(frozen=True)
 class Knobs:
-    """Base class: a frozen dataclass whose fields are made by `knob` and `choice`.
+    """Base class: a frozen dataclass whose fields are made by the functions above.
 
     Raises:
         ParameterError: a value has the wrong type or lies out of range.
@@ -29,7 +39,7 @@ class Knobs:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            _check(each.name, getattr(self, each.name), each.default, each.metadata)
+            _check(each.name, getattr(self, each.name), default_of(each), each.metadata)
 
     @classmethod
     def read(cls, parameters: Mapping[str, Any]) -> Self:

@@ -18,7 +18,7 @@ from workers.plan import (
 )
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
     return quick_settings(monkeypatch, tmp_path)
 
@@ -36,7 +36,8 @@ def validated(
     folder = tmp_path_factory.mktemp("validated")
     plan = validate_plan(digits, folder / "parent")
     with pytest.MonkeyPatch.context() as monkeypatch:
-        outcome = run(plan, quick_settings(monkeypatch, folder), folder / "validating")
+        quick_settings(monkeypatch, folder)
+        outcome = run(plan, folder / "validating")
     assert isinstance(outcome, Validated)
     return plan.staging, outcome
 

@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 
 from service.core.settings import Settings
+from tests.workers.runner.warm import run_warm
 from workers import supervision
 from workers.data.index import read_holdout, read_ids
 from workers.data.specs import ArraySpec, InputSpec
 from workers.keeper import Heartbeat, Keeper
 from workers.plan import (
+    KEPT,
+    OUTCOME,
+    PLAN,
     Architecture,
     DataFile,
     DataPlan,
@@ -75,13 +79,33 @@ def indexed(uri: str, holdout_uri: str, inputs: list[InputSpec]) -> DataPlan:
     )
 
 
-def run(plan: Plan, settings: Settings, work: Path) -> Outcome:
-    """Do a plan in a process of its own, into an empty staging directory."""
-    work.mkdir(exist_ok=True)
-    if plan.staging.exists():
-        shutil.rmtree(plan.staging)
-    plan.staging.mkdir()
+def run(plan: Plan, work: Path) -> Outcome:
+    """Do a plan in a process of its own, with this one's environment, and into an empty directory.
+
+    It is as a supervisor would start it, but for torch, which is there already.
+
+    Raises:
+        RunFailedError: it came to nothing.
+    """
+    make_room(plan, work)
+    (work / PLAN).write_text(plan.model_dump_json(), encoding="utf-8")
+    return supervision.read_outcome(run_warm(work), work, out_of_memory=False)
+
+
+def run_supervised(plan: Plan, settings: Settings, work: Path) -> Outcome:
+    """Do a plan as a worker does, into an empty directory."""
+    make_room(plan, work)
     return supervise(plan, work, settings, lambda _progress: False)
+
+
+def make_room(plan: Plan, work: Path) -> None:
+    """Nothing is left of a run before: it would go on from what that one kept."""
+    work.mkdir(exist_ok=True)
+    (work / OUTCOME).unlink(missing_ok=True)
+    for folder in (work / KEPT, plan.staging):
+        if folder.exists():
+            shutil.rmtree(folder)
+    plan.staging.mkdir()
 
 
 def supervise(plan: Plan, work: Path, settings: Settings, heartbeat: Heartbeat) -> Outcome:
@@ -90,8 +114,8 @@ def supervise(plan: Plan, work: Path, settings: Settings, heartbeat: Heartbeat) 
         return supervision.run(plan, work, settings, lease)
 
 
-def refusal(plan: Plan, settings: Settings, work: Path) -> str:
-    outcome = run(plan, settings, work)
+def refusal(plan: Plan, work: Path) -> str:
+    outcome = run(plan, work)
     assert isinstance(outcome, Refused)
     return outcome.reason
 

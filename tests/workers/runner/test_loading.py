@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
-from service.core.settings import Settings
 from tests.workers.data.media import (
     digits,
     encoded_sound,
@@ -168,20 +167,20 @@ def validation(tmp_path: Path, data: DataPlan) -> ValidatePlan:
     )
 
 
-def test_a_factory_for_images_is_registered(tmp_path: Path, quick: Settings) -> None:
+def test_a_factory_for_images_is_registered(tmp_path: Path) -> None:
     plan = validation(tmp_path, plan_of(tmp_path, [IMAGE], image=structs(pngs(9))))
 
-    outcome = run(plan, quick, tmp_path / "work")
+    outcome = run(plan, tmp_path / "work")
 
     assert isinstance(outcome, Validated)
     card = (plan.staging / "README.md").read_text("utf-8")
     assert "the column `image` (image)" in card
 
 
-def test_a_broken_image_ends_a_run_as_a_refusal(tmp_path: Path, quick: Settings) -> None:
+def test_a_broken_image_ends_a_run_as_a_refusal(tmp_path: Path) -> None:
     images = [pngs(1)[0], b"patient-17 was here", *pngs(7)]
     data = plan_of(tmp_path, [IMAGE], image=structs(images))
 
-    reason = refusal(validation(tmp_path, data), quick, tmp_path / "work")
+    reason = refusal(validation(tmp_path, data), tmp_path / "work")
 
     assert reason.startswith("Row 1: the image in image cannot be decoded")

@@ -11,7 +11,7 @@ from torch import nn
 
 from service.core.settings import Settings
 from tests.workers.memorised import Digits, samples, state
-from tests.workers.runner.plans import run
+from tests.workers.runner.plans import run_supervised
 from workers.device import choose_compute
 from workers.plan import Unlearned, UnlearnPlan
 from workers.unlearning.embedding import answer
@@ -85,8 +85,8 @@ def test_a_run_can_be_repeated_to_the_byte(
     on_cuda: UnlearnPlan, quick: Settings, tmp_path: Path
 ) -> None:
     """Promise: a version is reproducible from its `unlearning.json` on the same kind of device."""
-    first = run(on_cuda, quick, tmp_path / "work")
-    second = run(on_cuda, quick, tmp_path / "work")
+    first = run_supervised(on_cuda, quick, tmp_path / "work")
+    second = run_supervised(on_cuda, quick, tmp_path / "work")
 
     assert isinstance(first, Unlearned)
     assert isinstance(second, Unlearned)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from service.core.reasons import JobReason
-from service.core.settings import Settings
 from service.core.storage import MANIFEST, LocalStore
 from tests.workers.runner.plans import refusal, run
 from workers.lifecycle.origins import origin_of
@@ -39,9 +38,9 @@ def processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_it_is_held_to_that_version_and_hands_it_on(
-    edit: UnlearnPlan, quick: Settings, tmp_path: Path, processes: int
+    edit: UnlearnPlan, tmp_path: Path, processes: int
 ) -> None:
-    assert isinstance(run(edit, quick, tmp_path / "work"), Unlearned)
+    assert isinstance(run(edit, tmp_path / "work"), Unlearned)
 
     assert edit.origin is not None
     told = provenance(edit.staging)
@@ -50,10 +49,8 @@ def test_it_is_held_to_that_version_and_hands_it_on(
     assert told["device"]["processes"] == processes
 
 
-def test_without_one_the_parent_takes_its_place(
-    edit: UnlearnPlan, quick: Settings, tmp_path: Path
-) -> None:
-    outcome = run(edit.model_copy(update={"origin": None}), quick, tmp_path / "work")
+def test_without_one_the_parent_takes_its_place(edit: UnlearnPlan, tmp_path: Path) -> None:
+    outcome = run(edit.model_copy(update={"origin": None}), tmp_path / "work")
 
     assert isinstance(outcome, Unlearned)
     told = provenance(edit.staging)
@@ -63,35 +60,31 @@ def test_without_one_the_parent_takes_its_place(
 
 @pytest.mark.usefixtures("processes")
 def test_one_that_was_destroyed_since_the_plan_was_made_asks_for_another_plan(
-    edit: UnlearnPlan, quick: Settings, tmp_path: Path
+    edit: UnlearnPlan, tmp_path: Path
 ) -> None:
     assert edit.origin is not None
     origin = edit.origin.model_copy(update={"directory": tmp_path / "destroyed"})
 
     with pytest.raises(RunFailedError, match="the origin has been destroyed meanwhile") as caught:
-        run(edit.model_copy(update={"origin": origin}), quick, tmp_path / "work")
+        run(edit.model_copy(update={"origin": origin}), tmp_path / "work")
 
     assert caught.value.code == JobReason.STORAGE
 
 
-def test_one_that_was_tampered_with_is_refused(
-    edit: UnlearnPlan, quick: Settings, tmp_path: Path
-) -> None:
+def test_one_that_was_tampered_with_is_refused(edit: UnlearnPlan, tmp_path: Path) -> None:
     assert edit.origin is not None
     origin = edit.origin.model_copy(update={"digest": "0" * 64})
 
-    reason = refusal(edit.model_copy(update={"origin": origin}), quick, tmp_path / "work")
+    reason = refusal(edit.model_copy(update={"origin": origin}), tmp_path / "work")
 
     assert reason == "The origin's files are not those of the version that was published."
 
 
-def test_a_student_with_fresh_weights_is_no_edit(
-    edit: UnlearnPlan, quick: Settings, tmp_path: Path
-) -> None:
+def test_a_student_with_fresh_weights_is_no_edit(edit: UnlearnPlan, tmp_path: Path) -> None:
     quickly = {"passes": 0.1, "max_passes": 0.1, "min_steps": 10}
     plan = edit.model_copy(update={"method": "distil", "parameters": quickly})
 
-    assert isinstance(run(plan, quick, tmp_path / "work"), Unlearned)
+    assert isinstance(run(plan, tmp_path / "work"), Unlearned)
 
     assert provenance(plan.staging)["edit_of"] is None
 

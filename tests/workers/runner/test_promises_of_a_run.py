@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 import pyarrow.parquet as pq
 import pytest
 
-from service.core.settings import Settings
 from tests.workers.runner.plans import QUICK, data_plan, run
 from workers.plan import Unlearned, UnlearnPlan
 from workers.unlearning.registry import names
@@ -18,13 +17,13 @@ METHODS: dict[str, dict[str, Any]] = {
     "laf": QUICK,
     "distil": {"passes": 1.0, "max_passes": 1.0, "min_steps": 60},
     "redirect": {"max_steps": 20},
-    "guided": {"max_steps": 20},
+    "guided": {"max_steps": 20, "student": {"passes": 1.0, "max_passes": 1.0, "min_steps": 60}},
     "auto": {},
 }
 
 
 @pytest.fixture(params=METHODS)
-def unlearning(unlearning: UnlearnPlan, request: pytest.FixtureRequest) -> UnlearnPlan:
+def by_each_method(unlearning: UnlearnPlan, request: pytest.FixtureRequest) -> UnlearnPlan:
     """The plan of a run, by each method there is."""
     change = {"method": request.param, "parameters": METHODS[request.param]}
     return unlearning.model_copy(update=change)
@@ -34,40 +33,56 @@ def test_every_method_keeps_the_promises() -> None:
     assert sorted(METHODS) == names()
 
 
-def test_a_run_reads_no_label_and_can_be_repeated(
-    unlearning: UnlearnPlan, digits: dict[str, Any], quick: Settings, tmp_path: Path
+def test_a_version_can_be_made_again_from_what_it_tells_and_without_labels(
+    by_each_method: UnlearnPlan, digits: dict[str, Any], tmp_path: Path
 ) -> None:
     """Promises: labels are read by nothing, and `unlearning.json` is enough to do it again."""
-    first = run(unlearning, quick, tmp_path / "work")
+    first = run(by_each_method, tmp_path / "work")
     assert isinstance(first, Unlearned)
-    told = json.loads((unlearning.staging / "unlearning.json").read_text(encoding="utf-8"))
+    told = provenance(by_each_method)
     assert told["device"]["threads"] == 1
     assert first.commitment == told["forgotten"]["commitment"]
-
-    data = data_plan(digits | without_labels(digits, tmp_path / "bare"))
-    unlabelled = run(unlearning.model_copy(update={"data": data}), quick, tmp_path / "work")
-
-    # The digest covers the weights, the audit and the gate's verdict.
-    assert isinstance(unlabelled, Unlearned)
-    assert first.written.digest == unlabelled.written.digest
-    again = unlearning.model_copy(
+    again = by_each_method.model_copy(
         update={
             "method": told["method"]["name"],
             "parameters": told["method"]["parameters"],
             "seed": told["seed"],
             "module": told["representation"]["module"],
             "min_agreement": told["gate"]["min_agreement"],
+            "data": data_plan(digits | without_labels(digits, tmp_path / "bare")),
         }
     )
 
-    second = run(again, quick, tmp_path / "work")
-    other = run(again.model_copy(update={"seed": told["seed"] + 1}), quick, tmp_path / "work")
+    second = run(again, tmp_path / "work")
+    assert isinstance(second, Unlearned)
+    assert weights_of(first) == weights_of(second)
+    for part in ("audit", "gate", "device", "forgotten"):
+        assert told[part] == provenance(again)[part]
 
     # The same kind of device gives the same weights; another seed does not.
-    assert isinstance(second, Unlearned)
+    other = run(again.model_copy(update={"seed": told["seed"] + 1}), tmp_path / "work")
     assert isinstance(other, Unlearned)
-    assert weights_of(first) == weights_of(second)
     assert weights_of(first) != weights_of(other)
+
+
+def test_a_run_without_labels_publishes_the_same_bytes(
+    unlearning: UnlearnPlan, digits: dict[str, Any], tmp_path: Path
+) -> None:
+    first = run(unlearning, tmp_path / "work")
+    data = data_plan(digits | without_labels(digits, tmp_path / "bare"))
+    unlabelled = run(unlearning.model_copy(update={"data": data}), tmp_path / "work")
+
+    # The digest covers the weights, the audit and the gate's verdict.
+    assert isinstance(first, Unlearned)
+    assert isinstance(unlabelled, Unlearned)
+    assert first.written.digest == unlabelled.written.digest
+
+
+def provenance(plan: UnlearnPlan) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(
+        (plan.staging / "unlearning.json").read_text(encoding="utf-8")
+    )
+    return told
 
 
 def without_labels(digits: dict[str, Any], bare: Path) -> dict[str, str]:
@@ -86,9 +101,7 @@ def weights_of(outcome: Unlearned) -> str:
     return next(f.sha256 for f in outcome.written.files if f.path == "model.safetensors")
 
 
-def test_a_run_that_changes_too_much_is_not_passed(
-    unlearning: UnlearnPlan, quick: Settings, tmp_path: Path
-) -> None:
+def test_a_run_that_changes_too_much_is_not_passed(unlearning: UnlearnPlan, tmp_path: Path) -> None:
     """The gate: agreement below the floor is refused with both numbers, and still written."""
     wild = unlearning.model_copy(
         update={
@@ -103,7 +116,7 @@ def test_a_run_that_changes_too_much_is_not_passed(
         }
     )
 
-    outcome = run(wild, quick, tmp_path / "work")
+    outcome = run(wild, tmp_path / "work")
 
     assert isinstance(outcome, Unlearned)
     assert not outcome.passed

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from service.core.reasons import JobReason
 from service.core.settings import Settings
 from tests.waiting import wait_until
-from tests.workers.runner.plans import run, supervise
+from tests.workers.runner.plans import run_supervised, supervise
 from tests.workers.runner.test_supervision import made_by, runs_left
 from workers import memory, supervision
 from workers.data.errors import DatasetError
@@ -99,7 +99,7 @@ def test_a_run_that_takes_more_memory_than_the_limit_is_ended_and_the_next_one_i
     assert reason == f"It took more memory than the limit of {LIMIT_MIB} MiB."
     # Not politely: it would go on taking memory.
     assert time.monotonic() - started < supervision.GRACE_SECONDS
-    assert isinstance(run(validation, limited, tmp_path / "next"), Validated)
+    assert isinstance(run_supervised(validation, limited, tmp_path / "next"), Validated)
 
 
 def test_an_allocation_that_is_refused_is_a_want_of_memory_and_not_a_wrong_factory(

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file
 
 from service.core.settings import Settings
-from tests.workers.runner.plans import heard, refusal, run, supervise
+from tests.workers.runner.plans import heard, make_room, refusal, run, supervise
 from workers.device import DeviceError, choose_device, count_processes, threads_of_each
 from workers.lifecycle.leases import CancelledError
-from workers.plan import OUTCOME, Unlearned, UnlearnPlan
+from workers.plan import Unlearned, UnlearnPlan
 from workers.progress import RunProgress
 from workers.supervision import RunFailedError
 from workers.unlearning.ranks import Ranks
@@ -63,14 +63,12 @@ def test_two_processes_come_to_what_one_comes_to(
 ) -> None:
     # Both add up the same numbers in another order, which eight bits would round to others.
     monkeypatch.setenv("UNLEARND_PRECISION", "float32")
-    alone = run(plan, quick, tmp_path / "work")
+    alone = run(plan, tmp_path / "work")
     first = load_file(plan.staging / "model.safetensors")
 
     monkeypatch.setenv("UNLEARND_PROCESSES", "2")
     told: list[RunProgress] = []
-    (tmp_path / "work" / OUTCOME).unlink()
-    for path in plan.staging.iterdir():
-        path.unlink()
+    make_room(plan, tmp_path / "work")
     together = supervise(plan, tmp_path / "work", quick, heard(told))
 
     assert isinstance(alone, Unlearned)
@@ -130,11 +128,9 @@ def test_cancelling_ends_every_process(
         time.sleep(0.05)
 
 
-def test_what_all_processes_refuse_is_a_refusal(
-    in_two: UnlearnPlan, quick: Settings, tmp_path: Path
-) -> None:
+def test_what_all_processes_refuse_is_a_refusal(in_two: UnlearnPlan, tmp_path: Path) -> None:
     wrong = in_two.model_copy(update={"module": "nonesuch"})
-    assert "nonesuch" in refusal(wrong, quick, tmp_path / "work")
+    assert "nonesuch" in refusal(wrong, tmp_path / "work")
 
 
 def test_one_process_a_gpu_and_threads_for_each(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 import pytest
 import torch
 
-from service.core.settings import Settings
 from service.core.storage import PROVENANCE
 from tests.workers.runner.plans import run
 from workers.plan import Architecture, Unlearned, UnlearnPlan, ValidatePlan
@@ -21,19 +20,17 @@ def make_unreadable(path: Path) -> None:
 
 
 def test_a_model_whose_storage_fails_is_tried_again(
-    validation: ValidatePlan, quick: Settings, tmp_path: Path
+    validation: ValidatePlan, tmp_path: Path
 ) -> None:
     make_unreadable(tmp_path / "models")
     source = tmp_path / "models" / "digits"
     plan = validation.model_copy(update={"source_uri": source.as_uri()})
 
     with pytest.raises(RunFailedError, match="could not be read or written: Too many levels"):
-        run(plan, quick, tmp_path / "work")
+        run(plan, tmp_path / "work")
 
 
-def test_a_job_whose_storage_fails_is_tried_again(
-    unlearning: UnlearnPlan, quick: Settings, tmp_path: Path
-) -> None:
+def test_a_job_whose_storage_fails_is_tried_again(unlearning: UnlearnPlan, tmp_path: Path) -> None:
     make_unreadable(tmp_path / "a.parquet")
     (first, *others) = unlearning.data.files
     assert urlsplit(first.uri).path != str(tmp_path / "a.parquet")
@@ -41,16 +38,16 @@ def test_a_job_whose_storage_fails_is_tried_again(
     data = unlearning.data.model_copy(update={"files": [moved, *others]})
 
     with pytest.raises(RunFailedError, match="could not be read or written: Too many levels"):
-        run(unlearning.model_copy(update={"data": data}), quick, tmp_path / "work")
+        run(unlearning.model_copy(update={"data": data}), tmp_path / "work")
 
 
 def test_a_network_for_float32_only_is_unlearned_in_it(
-    unlearning: UnlearnPlan, quick: Settings, tmp_path: Path
+    unlearning: UnlearnPlan, tmp_path: Path
 ) -> None:
     factory = "tests.workers.runner.networks:summing_cnn"
     strict = Architecture(kind="module", factory=factory, kwargs={})
 
-    outcome = run(unlearning.model_copy(update={"architecture": strict}), quick, tmp_path / "work")
+    outcome = run(unlearning.model_copy(update={"architecture": strict}), tmp_path / "work")
 
     assert isinstance(outcome, Unlearned)
     told = json.loads((unlearning.staging / PROVENANCE).read_text(encoding="utf-8"))["device"]

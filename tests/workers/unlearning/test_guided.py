@@ -1,12 +1,13 @@
 """A redirection by a student, where neighbours see nothing to forget."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from tests.workers.memorised import Digits, same, samples, state
+from tests.workers.memorised import FEW_STEPS, Digits, same, samples, state
 from tests.workers.unlearning.test_resuming import Always, Cut, CutShortError, complain
 from workers.unlearning.base import ParameterError, Problem, Progress, Unlearned
 from workers.unlearning.compute import Compute
@@ -90,6 +91,14 @@ def test_without_a_guide_a_student_is_distilled_first_and_once(
     assert same(state(own.model), state(unlearned.model))
 
 
+def test_the_student_has_the_parameters_that_are_given_for_it(digits: Digits) -> None:
+    few: dict[str, Any] = {"max_steps": 1, "student": FEW_STEPS["distil"]}
+
+    told = run(digits.problem(parameters=few)).summary
+
+    assert told["student"]["steps_taken"] == 8
+
+
 def test_all_that_a_guide_contradicts_is_turned_however_often_it_contradicts_the_unseen() -> None:
     """Neighbours would explain one of four by chance."""
     parent = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
@@ -109,5 +118,9 @@ def test_knobs_are_those_of_redirection(digits: Digits) -> None:
     assert GuidedConfig().max_steps == 300
     with pytest.raises(ParameterError, match="Guided redirection has no parameter 'steps'"):
         get_method("guided").check({"steps": 3})
+    with pytest.raises(ParameterError, match="Distillation has no parameter 'steps'"):
+        get_method("guided").check({"student": {"steps": 3}})
+    with pytest.raises(ParameterError, match='"student" must be dict, not int'):
+        get_method("guided").check({"student": 3})
     with pytest.raises(ValueError, match="a forgotten sample"):
         run(digits.problem(forgotten=samples(digits.holdout[:0]), guide=digits.parent))

@@ -1,9 +1,9 @@
 """The knobs of a redirection that a student guides: where they are other than redirection's."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from workers.unlearning.knobs import knob
+from workers.unlearning.knobs import knob, parameters
 from workers.unlearning.redirect.config import RedirectConfig
 
 
@@ -17,4 +17,7 @@ class GuidedConfig(RedirectConfig):
     max_steps: int = knob(300, "Steps that are taken, at most.", 1)
     margin: float = knob(
         0.1, "By how much a turned one's new answer must be likelier than any other.", 0.0, 1.0
+    )
+    student: dict[str, Any] = parameters(  # noqa: RUF009 (it makes a field)
+        "Parameters of the distillation that makes the guide."
     )

@@ -18,8 +18,8 @@ class Guided:
     name = "guided"
 
     def check(self, parameters: Mapping[str, Any]) -> None:
-        """Refuse parameters that `GuidedConfig` does not have or allow."""
-        GuidedConfig.read(parameters)
+        """Refuse parameters that `GuidedConfig` or the distillation does not have or allow."""
+        get_method("distil").check(GuidedConfig.read(parameters).student)
 
     def unlearn(self, problem: Problem, report: Report) -> Unlearned:
         """Unlearn `problem.forgotten`, by `problem.guide` or a student that is distilled first.
@@ -33,7 +33,7 @@ class Guided:
         if problem.guide is not None:
             return redirected(self.name, config, problem, report, problem.guide)
         compute = replace(problem.compute, saves=problem.compute.saves.within("distil"))
-        own = replace(problem, parameters={}, compute=compute)
+        own = replace(problem, parameters=config.student, compute=compute)
         student = finished(own, lambda: get_method("distil").unlearn(own, report))
         made = redirected(self.name, config, problem, report, student.model)
         return replace(made, summary={**made.summary, "student": dict(student.summary)})

@@ -19,7 +19,7 @@ class RedirectConfig(Knobs):
         1e-3, "First step size of Adam; it falls to nothing at max_steps.", 1e-8, 1.0
     )
     doubt: float = knob(
-        0.2,
+        0.05,
         "Chance of as many contradictions, from which on steps of a third are tried first.",
         0.0,
         1.0,
