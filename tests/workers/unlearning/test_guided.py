@@ -17,6 +17,9 @@ from workers.unlearning.redirect.targets import guided_targets
 from workers.unlearning.registry import get_method
 from workers.unlearning.savepoints import DiskSavepoints
 
+# A student that is good enough to guide.
+LEARNT: dict[str, Any] = {"min_steps": 400}
+
 
 def run(problem: Problem) -> Unlearned:
     return get_method("guided").unlearn(problem, lambda _progress: None)
@@ -24,7 +27,8 @@ def run(problem: Problem) -> Unlearned:
 
 @pytest.fixture(scope="module")
 def student(digits: Digits) -> torch.nn.Module:
-    return get_method("distil").unlearn(digits.problem(), lambda _progress: None).model
+    problem = digits.problem(parameters=LEARNT)
+    return get_method("distil").unlearn(problem, lambda _progress: None).model
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +76,7 @@ def test_without_a_guide_a_student_is_distilled_first_and_once(
     compute = Compute(
         scratch=tmp_path, saves=DiskSavepoints(tmp_path / "saves", Always(0), Ranks(), complain)
     )
-    problem = digits.problem(compute=compute)
+    problem = digits.problem(compute=compute, parameters={"student": LEARNT})
     phases: list[str] = []
 
     def cut_short_in_the_edit(progress: Progress) -> None:
