@@ -127,6 +127,15 @@ class Runs:
         return unlearned
 
 
+@dataclass(frozen=True)
+class Registered:
+    """What validation made of a parent, in `folder / "first"`, and a first job, in "second"."""
+
+    folder: Path
+    first: Validated
+    second: Unlearned
+
+
 @contextmanager
 def runs_below(place: Path) -> Iterator[Runs]:
     threads = torch.get_num_threads()

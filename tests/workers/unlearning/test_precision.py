@@ -77,7 +77,11 @@ def test_steps_are_taken_in_bfloat16_and_looks_in_the_numbers_of_the_gate(
 
 
 @pytest.mark.parametrize(
-    ("method", "parameters"), [("redirect", {}), ("distil", {"min_steps": 400})]
+    ("method", "parameters"),
+    [
+        ("redirect", {"remaining_batch": 128, "max_steps": 60}),
+        ("distil", {"batch": 100, "min_steps": 300}),
+    ],
 )
 def test_unlearning_in_bfloat16_forgets_and_keeps_as_well(
     digits: Digits, method: str, parameters: dict[str, Any]
