@@ -8,10 +8,8 @@ from pydantic import ValidationError
 from typer.core import TyperGroup
 
 from service.cli.console import fail
-from service.core.errors import ConfigurationError
+from service.core.errors import CannotStartError, ConfigurationError
 from service.core.settings import Settings
-from service.embedded import EmbeddedServerError
-from service.supervisor import CrashLoopError
 
 # Importing all of them takes longer than most of them do: each is imported when it is asked for.
 COMMANDS = {
@@ -57,7 +55,7 @@ class Commands(TyperGroup):
             if error.title != Settings.__name__:
                 raise
             fail(wrong_settings(error))
-        except (ConfigurationError, EmbeddedServerError, CrashLoopError) as error:
+        except (ConfigurationError, CannotStartError) as error:
             fail(str(error))
 
 

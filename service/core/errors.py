@@ -37,5 +37,9 @@ class IllegalMoveError(ConflictError):
     title = "The life cycle has no such move"
 
 
+class CannotStartError(Exception):
+    """What a command needs does not start, or does not go on; the first line says why."""
+
+
 class ConfigurationError(Exception):
     """The installation is set up wrongly; the sentence says what to change."""

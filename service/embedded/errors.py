@@ -1,5 +1,7 @@
 """What goes wrong with an embedded server."""
 
+from service.core.errors import CannotStartError
 
-class EmbeddedServerError(Exception):
+
+class EmbeddedServerError(CannotStartError):
     """An embedded server does not start; the first line says why."""

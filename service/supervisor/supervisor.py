@@ -13,6 +13,7 @@ from typing import Self
 
 import structlog
 
+from service.core.errors import CannotStartError
 from service.supervisor.spawn import describe_exit, has_exited, reap, spawn
 
 POLL_SECONDS = 0.1
@@ -20,7 +21,7 @@ POLL_SECONDS = 0.1
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class CrashLoopError(Exception):
+class CrashLoopError(CannotStartError):
     """A child ended at once, again and again: it is set up wrongly."""
 
 
