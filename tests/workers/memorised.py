@@ -1,9 +1,11 @@
 """Real data: scikit-learn's digits, and a network that has learnt 40 wrong labels by heart."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
@@ -123,8 +125,11 @@ def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     return all(torch.equal(first[name], second[name]) for name in first)
 
 
-def memorised(seed: int = 0, epochs: int = 80) -> Digits:
-    """Train the network, on one thread, the same each time; which 40 depends on the seed."""
+def memorised(seed: int = 0, epochs: int = 80, weights: Path | None = None) -> Digits:
+    """Train the network, on one thread, the same each time; which 40 depends on the seed.
+
+    It is read from `weights` if it is there, or else written to it.
+    """
     data = load_digits()
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(data.images), generator=generator)
@@ -132,7 +137,13 @@ def memorised(seed: int = 0, epochs: int = 80) -> Digits:
     labels = torch.tensor(data.target)[order]
     train, given = images[:1000], labels[:1000].clone()
     given[:40] = (given[:40] + torch.randint(1, 10, (40,), generator=generator)) % 10
-    model = trained(train, given, epochs, generator)
+    if weights is not None and weights.exists():
+        model: nn.Module = digits_cnn()
+        model.load_state_dict(load_file(weights))
+    else:
+        model = trained(train, given, epochs, generator)
+        if weights is not None:
+            save_file(model.state_dict(), weights)
     return Digits(model, train[:40], train[40:], images[1000:], given[:40], labels[:40])
 
 

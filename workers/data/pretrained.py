@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,8 @@ COUNTED_FROM_PADDING = {
     "xmod",
 }
 REASON_LENGTH = 300
+# Of decoded images that wait for the processor, beside a first one of any size: 3 MiB of RGB.
+PIXELS_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True)
@@ -54,27 +56,50 @@ class PretrainedImages:
             DatasetError: the processor leaves them in different sizes, or fails on one.
         """
         made: list[torch.Tensor] = []
-        for number, image in enumerate(images):
-            made.append(self._pixels(image, where(number)))
-            if made[-1].shape != made[0].shape:
+        first = 0
+        for group in of_one_size(images):
+            made.append(self._pixels(group, where, first))
+            if made[-1].shape[1:] != made[0].shape[1:]:
                 raise DatasetError(
-                    f"{where(number)}: its image is {list(made[-1].shape[1:])} behind the model's "
+                    f"{where(first)}: its image is {list(made[-1].shape[1:])} behind the model's "
                     f"image processor, and another is {list(made[0].shape[1:])}: have it resize or "
                     "crop all images to one size, in preprocessor_config.json."
                 )
+            first += len(group)
         return {"pixel_values": torch.cat(made).float()}
 
-    def _pixels(self, image: Image.Image, place: str) -> torch.Tensor:
+    def _pixels(self, group: list[Image.Image], where: Where, first: int) -> torch.Tensor:
+        """Images of one size, the first of which is at that place of its batch -> (g, c, h, w)."""
         try:
-            pixels: torch.Tensor = self.processor(images=[image], return_tensors="pt")[
-                "pixel_values"
-            ]
+            pixels: torch.Tensor = self.processor(images=group, return_tensors="pt")["pixel_values"]
         except ValueError as error:
+            if len(group) > 1:
+                # One after the other, to say which it is.
+                alone = [self._pixels([one], where, first + at) for at, one in enumerate(group)]
+                return torch.cat(alone)
+            (image,) = group
             raise DatasetError(
-                f"{place}: the model's image processor fails on its image of {image.width} x "
-                f"{image.height} pixels."
+                f"{where(first)}: the model's image processor fails on its image of {image.width} "
+                f"x {image.height} pixels."
             ) from error
         return pixels
+
+
+def of_one_size(images: Iterable[Image.Image]) -> Iterator[list[Image.Image]]:
+    """Images in their order, together where they have one size and are small.
+
+    A processor's call takes longer than its work on a small image. What it pads to the largest of
+    a call, as some do, would depend on the others if those had other sizes.
+    """
+    group: list[Image.Image] = []
+    for image in images:
+        pixels = image.width * image.height
+        if group and (image.size != group[0].size or (len(group) + 1) * pixels > PIXELS_AT_ONCE):
+            yield group
+            group = []
+        group.append(image)
+    if group:
+        yield group
 
 
 @dataclass(frozen=True)
