@@ -69,9 +69,7 @@ def run(
         start_new_session=True,
         pass_fds=held,
         text=True,
-        # Threads that wait for each other must not burn the cores that the others need. Models are
-        # read from where they were registered, and nothing is fetched from a hub.
-        env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "HF_HUB_OFFLINE": "1"},
+        env=environment(),
     )
     watch = Watch(process, settings, lease)
     try:
@@ -83,6 +81,15 @@ def run(
     finally:
         end(process)
     return read_outcome(process.returncode, work_dir, out_of_memory=watch.kernel_killed())
+
+
+def environment() -> dict[str, str]:
+    """A runner's: this process's own, and what keeps a run from others' cores and from the network.
+
+    Threads that wait for each other must not burn the cores that the others need. Models are read
+    from where they were registered, and nothing is fetched from a hub.
+    """
+    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "HF_HUB_OFFLINE": "1"}
 
 
 class Watch:

@@ -138,7 +138,8 @@ def memorised(seed: int = 0, epochs: int = 80, weights: Path | None = None) -> D
     train, given = images[:1000], labels[:1000].clone()
     given[:40] = (given[:40] + torch.randint(1, 10, (40,), generator=generator)) % 10
     if weights is not None and weights.exists():
-        model: nn.Module = digits_cnn()
+        with torch.random.fork_rng():
+            model: nn.Module = digits_cnn()
         model.load_state_dict(load_file(weights))
     else:
         model = trained(train, given, epochs, generator)

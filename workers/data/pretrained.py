@@ -70,19 +70,22 @@ class PretrainedImages:
 
     def _pixels(self, group: list[Image.Image], where: Where, first: int) -> torch.Tensor:
         """Images of one size, the first of which is at that place of its batch -> (g, c, h, w)."""
+        failed: ValueError | None = None
         try:
             pixels: torch.Tensor = self.processor(images=group, return_tensors="pt")["pixel_values"]
+            if len(pixels) == len(group):
+                return pixels
         except ValueError as error:
-            if len(group) > 1:
-                # One after the other, to say which it is.
-                alone = [self._pixels([one], where, first + at) for at, one in enumerate(group)]
-                return torch.cat(alone)
-            (image,) = group
-            raise DatasetError(
-                f"{where(first)}: the model's image processor fails on its image of {image.width} "
-                f"x {image.height} pixels."
-            ) from error
-        return pixels
+            failed = error
+        if len(group) > 1:
+            # One after the other: it fails on one of them, or takes several for one.
+            alone = [self._pixels([one], where, first + at) for at, one in enumerate(group)]
+            return torch.cat(alone)
+        (image,) = group
+        raise DatasetError(
+            f"{where(first)}: the model's image processor fails on its image of {image.width} "
+            f"x {image.height} pixels, or makes something else than one input of it."
+        ) from failed
 
 
 def of_one_size(images: Iterable[Image.Image]) -> Iterator[list[Image.Image]]:

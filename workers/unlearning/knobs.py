@@ -17,7 +17,7 @@ def choice(default: str, text: str, *values: str) -> Any:
     return field(default=default, metadata={"help": text, "values": (default, *values)})
 
 
-def parameters(text: str) -> Any:
+def parameters_of_another(text: str) -> Any:
     """A field of a `Knobs` class that holds parameters of another method, none by default."""
     return field(default_factory=dict, metadata={"help": text})
 

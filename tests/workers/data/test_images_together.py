@@ -36,6 +36,23 @@ def test_each_image_is_what_it_is_alone(tmp_path: Path) -> None:
     assert len({row.numpy().tobytes() for row in together}) == 7
 
 
+def test_a_processor_that_takes_several_images_for_one_gets_them_one_after_the_other() -> None:
+    def process(images: list[Image.Image], return_tensors: str) -> dict[str, Any]:
+        assert return_tensors == "pt"
+        return {"pixel_values": torch.zeros(1, len(images), 3, 8, 8)}
+
+    assert PretrainedImages(process).batch(pictures(3), where)["pixel_values"].shape[:2] == (3, 1)
+
+
+def test_a_processor_that_makes_several_inputs_of_an_image_is_refused() -> None:
+    def process(images: list[Image.Image], return_tensors: str) -> dict[str, Any]:
+        assert return_tensors == "pt"
+        return {"pixel_values": torch.zeros(4 * len(images), 6)}
+
+    with pytest.raises(DatasetError, match=r"Row 0: .* or makes something else than one input"):
+        PretrainedImages(process).batch(pictures(2), where)
+
+
 @pytest.mark.parametrize(
     ("sizes", "groups"),
     [

@@ -82,7 +82,7 @@ def indexed(uri: str, holdout_uri: str, inputs: list[InputSpec]) -> DataPlan:
 def run(plan: Plan, work: Path) -> Outcome:
     """Do a plan in a process of its own, with this one's environment, and into an empty directory.
 
-    It is as a supervisor would start it, but for torch, which is there already.
+    torch is there already: see `warm`.
 
     Raises:
         RunFailedError: it came to nothing.

@@ -1,5 +1,6 @@
 """A redirection by a student, where neighbours see nothing to forget."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.workers.memorised import FEW_STEPS, Digits, same, samples, state
 from tests.workers.unlearning.test_resuming import Always, Cut, CutShortError, complain
 from workers.unlearning.base import ParameterError, Problem, Progress, Unlearned
 from workers.unlearning.compute import Compute
+from workers.unlearning.distil.config import DistilConfig
 from workers.unlearning.guided.config import GuidedConfig
 from workers.unlearning.ranks import Ranks
 from workers.unlearning.redirect.targets import guided_targets
@@ -98,9 +100,11 @@ def test_without_a_guide_a_student_is_distilled_first_and_once(
 def test_the_student_has_the_parameters_that_are_given_for_it(digits: Digits) -> None:
     few: dict[str, Any] = {"max_steps": 1, "student": FEW_STEPS["distil"]}
 
-    told = run(digits.problem(parameters=few)).summary
+    unlearned = run(digits.problem(parameters=few))
 
-    assert told["student"]["steps_taken"] == 8
+    assert unlearned.summary["student"]["steps_taken"] == 8
+    told = unlearned.parameters["student"]
+    assert told == asdict(DistilConfig(**FEW_STEPS["distil"]))
 
 
 def test_all_that_a_guide_contradicts_is_turned_however_often_it_contradicts_the_unseen() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from workers.unlearning.knobs import knob, parameters
+from workers.unlearning.knobs import knob, parameters_of_another
 from workers.unlearning.redirect.config import RedirectConfig
 
 
@@ -18,6 +18,6 @@ class GuidedConfig(RedirectConfig):
     margin: float = knob(
         0.1, "By how much a turned one's new answer must be likelier than any other.", 0.0, 1.0
     )
-    student: dict[str, Any] = parameters(  # noqa: RUF009 (it makes a field)
+    student: dict[str, Any] = parameters_of_another(  # noqa: RUF009 (it makes a field)
         "Parameters of the distillation that makes the guide."
     )

@@ -36,4 +36,9 @@ class Guided:
         own = replace(problem, parameters=config.student, compute=compute)
         student = finished(own, lambda: get_method("distil").unlearn(own, report))
         made = redirected(self.name, config, problem, report, student.model)
-        return replace(made, summary={**made.summary, "student": dict(student.summary)})
+        return replace(
+            made,
+            # As all parameters are told: with defaults, which may be others one day.
+            parameters={**made.parameters, "student": dict(student.parameters)},
+            summary={**made.summary, "student": dict(student.summary)},
+        )
