@@ -47,7 +47,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
 
     # An upload of millions of IDs takes as long as it takes.
-    bulk = Database(settings.database_url, pool_size=UPLOADS, application="unlearnd api")
+    bulk = Database(
+        settings.database_url,
+        pool_size=UPLOADS,
+        application="unlearnd api",
+        watched_by=database,
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -32,7 +32,9 @@ def database() -> Database:
 @cache
 def bulk_database() -> Database:
     """For reading and writing millions of rows, which takes as long as it takes."""
-    return Database(database_url(), pool_size=1, application="unlearnd worker")
+    return Database(
+        database_url(), pool_size=1, application="unlearnd worker", watched_by=database()
+    )
 
 
 @cache

@@ -4,16 +4,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, func
-from sqlalchemy.exc import IntegrityError
+import psycopg
+from sqlalchemy import Engine, create_engine, event, func, text
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from service.core.patience import PatientConnection, patient
+from service.core.patience import patient, watched
 
 # How long the kernel waits for a machine that answers nothing at all, where statements may be slow.
 LONGEST_SILENCE_SECONDS = 60.0
 # For deadlines: the moment itself, by the database's clock. `now()` is its transaction's start.
 clock_now = func.clock_timestamp()
+# One that waits to read from its client, or to write to it, has nothing of that client's to do.
+WORKS = text("""
+    SELECT count(*) FROM pg_stat_activity
+    WHERE pid = :process AND state = 'active' AND wait_event_type IS DISTINCT FROM 'Client'
+""")
 
 
 class Database:
@@ -23,7 +29,8 @@ class Database:
     `patience` of so many seconds a statement that takes longer is given up, one that waits for
     a lock after half of that, and a server that does not answer counts as away (decision 0018).
     Without one, statements take as long as they take; a machine that is gone is noticed all the
-    same, by the kernel.
+    same, by the kernel, and a server that does nothing for them by `watched_by`, a database with a
+    patience (decision 0018).
     """
 
     def __init__(
@@ -33,6 +40,7 @@ class Database:
         pool_size: int = 10,
         application: str = "unlearnd",
         patience: float | None = None,
+        watched_by: "Database | None" = None,
     ) -> None:
         options = "-c timezone=UTC -c idle_in_transaction_session_timeout=300000"
         if patience is not None:
@@ -59,7 +67,9 @@ class Database:
             },
         )
         if patience is not None:
-            wait_no_longer(self.engine, patience)
+            connect_by(self.engine, patient(patience))
+        elif watched_by is not None:
+            connect_by(self.engine, watched(watched_by.works_on))
 
     def session(self) -> Session:
         """A session that takes a connection when it is first used, and commits when it is told."""
@@ -71,18 +81,29 @@ class Database:
         with self.session() as session, session.begin():
             yield session
 
+    def works_on(self, process: int) -> bool:
+        """Whether the server's process of that ID works, and waits for no client; or nobody knows.
+
+        It must be one of the same database user.
+        """
+        try:
+            with self.engine.connect() as connection:
+                return bool(connection.scalar(WORKS, {"process": process}))
+        except SQLAlchemyError:
+            # Whoever waits asks again. Once the server is back, the process is another one.
+            return True
+
     def dispose(self) -> None:
         self.engine.dispose()
 
 
-def wait_no_longer(engine: Engine, patience: float) -> None:
-    """Have an engine make connections that give up on a silent server."""
-    kind = patient(patience)
+def connect_by(engine: Engine, kind: type[psycopg.Connection[Any]]) -> None:
+    """Have an engine make connections of that kind."""
 
     @event.listens_for(engine, "do_connect")
     def connect(
         _dialect: Any, _record: Any, positional: list[Any], named: dict[str, Any]
-    ) -> PatientConnection:
+    ) -> psycopg.Connection[Any]:
         return kind.connect(*positional, **named)
 
 

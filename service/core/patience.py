@@ -1,6 +1,7 @@
-"""A database connection that does not wait for ever."""
+"""Database connections that do not wait for ever."""
 
 import time
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import psycopg
@@ -8,6 +9,11 @@ from psycopg.abc import RV, PQGen
 
 # The server's own statement_timeout comes first, and leaves a connection that can be used.
 BEHIND_THE_SERVER = 1.0
+
+# How long a statement that may be slow is waited for before somebody asks what has become of it,
+# and how often in a row the answer must be that nothing has.
+LOOK_SECONDS = 5.0
+LOOKS = 2
 
 
 class PatientConnection(psycopg.Connection[Any]):
@@ -41,3 +47,53 @@ def patient(seconds: float) -> type[PatientConnection]:
     """Connections whose statements the server ends after so many seconds, or they soon after."""
     limit = {"patience": seconds + BEHIND_THE_SERVER}
     return type("PatientConnection", (PatientConnection,), limit)
+
+
+class WatchedConnection(psycopg.Connection[Any]):
+    """Waits for as long as the server works, and closes the connection where it does not.
+
+    Whether the server works on it, another connection asks the server. A statement or an answer
+    that was lost on the way would be waited for for ever, as `PatientConnection` says.
+    """
+
+    works: ClassVar[Callable[[int], bool]]
+
+    def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
+        """Wait for what one exchange with the server comes to.
+
+        Raises:
+            psycopg.OperationalError: the server does nothing for this connection.
+        """
+        return super().wait(self._watched(gen), *args, **kwargs)
+
+    def _watched(self, gen: PQGen[RV]) -> PQGen[RV]:
+        idle, next_look = 0, time.monotonic() + LOOK_SECONDS
+        try:
+            state = next(gen)
+            while True:
+                ready = yield state
+                now = time.monotonic()
+                if ready:
+                    idle, next_look = 0, now + LOOK_SECONDS
+                elif now >= next_look:
+                    works = type(self).works(self.info.backend_pid)
+                    idle = 0 if works else idle + 1
+                    next_look = time.monotonic() + LOOK_SECONDS
+                    self._give_up_after(idle)
+                state = gen.send(ready)
+        except StopIteration as end:
+            result: RV = end.value
+            return result
+
+    def _give_up_after(self, looks: int) -> None:
+        # An answer may have been under way at the first look.
+        if looks >= LOOKS:
+            self.pgconn.finish()
+            raise psycopg.OperationalError(
+                "The database does nothing for this connection, which waits for it; it was closed."
+            )
+
+
+def watched(works: Callable[[int], bool]) -> type[WatchedConnection]:
+    """Connections that wait while `works` says of their server process's ID that it works."""
+    return type("WatchedConnection", (WatchedConnection,), {"works": staticmethod(works)})

@@ -78,3 +78,19 @@ def test_a_commit_whose_answer_is_lost_has_published_one_version(stack: Stack) -
     stack.finishes()
     stack.all_are(RequestState.COMPLETED)
     assert (stack.job().attempt, stack.versions()) == (1, 2)
+
+
+def test_a_worker_whose_connections_are_left_half_open_replaces_them(stack: Stack) -> None:
+    """Also the one for reading forget sets, whose statements may take as long as they take."""
+    stack.dispatcher()
+    worker = stack.worker()
+    stack.delete(0)
+    stack.finishes()
+
+    stack.servers.postgres.proxy.strand()
+    stack.delete(1)
+
+    stack.finishes()
+    stack.all_are(RequestState.COMPLETED)
+    assert stack.versions() == 3
+    assert worker.is_up

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from threading import Timer
 
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 
+from service.core import patience
 from service.core.db import Database
 from tests.faults.proxy import Proxy
 
@@ -84,6 +86,68 @@ def test_a_server_that_acknowledges_and_says_nothing_is_given_up(
     with silent.unit_of_work() as session:
         assert session.scalar(text("SELECT 1")) == 1
     silent.dispose()
+
+
+@pytest.fixture
+def bulk(
+    proxy: Proxy, database_url: str, impatient: Database, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Database]:
+    """For statements that may be slow, looked after every third of a second."""
+    monkeypatch.setattr(patience, "LOOK_SECONDS", 0.3)
+    made = Database(through(proxy, database_url), pool_size=1, watched_by=impatient)
+    yield made
+    made.dispose()
+    impatient.dispose()
+
+
+def test_a_slow_statement_is_waited_for_while_the_server_works(bulk: Database) -> None:
+    with bulk.unit_of_work() as session:
+        assert session.scalar(text("SELECT 1 FROM pg_sleep(2)")) == 1
+
+
+def test_a_statement_that_waits_for_another_is_waited_for(
+    bulk: Database, database: Database
+) -> None:
+    holder = database.engine.connect()
+    holder.execute(text("LOCK TABLE jobs"))
+    letting_go = Timer(2, holder.close)
+    letting_go.start()
+
+    with bulk.unit_of_work() as session:
+        session.execute(text("LOCK TABLE jobs"))
+    letting_go.join()
+
+
+def test_a_connection_that_was_left_half_open_is_replaced_when_it_is_taken(
+    proxy: Proxy, bulk: Database
+) -> None:
+    with bulk.unit_of_work() as session:
+        first = session.scalar(text("SELECT pg_backend_pid()"))
+    proxy.strand()
+
+    with bulk.unit_of_work() as session:
+        assert session.scalar(text("SELECT pg_backend_pid()")) != first
+
+
+def test_a_statement_that_was_lost_on_the_way_is_given_up(proxy: Proxy, bulk: Database) -> None:
+    with bulk.engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        proxy.strand()
+
+        with pytest.raises(OperationalError, match="does nothing for this connection"):
+            connection.execute(text("SELECT 2"))
+
+
+def test_while_nobody_can_ask_nothing_is_given_up(
+    bulk: Database, impatient: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise OperationalError("SELECT", {}, Exception("The database is away."))
+
+    monkeypatch.setattr(impatient.engine, "connect", away)
+
+    with bulk.unit_of_work() as session:
+        assert session.scalar(text("SELECT 1 FROM pg_sleep(1)")) == 1
 
 
 def through(proxy: Proxy, url: str) -> str:
