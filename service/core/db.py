@@ -9,7 +9,7 @@ from sqlalchemy import Engine, create_engine, event, func, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from service.core.patience import patient, watched
+from service.core.patience import WatchedConnection, patient, watched
 
 # How long the kernel waits for a machine that answers nothing at all, where statements may be slow.
 LONGEST_SILENCE_SECONDS = 60.0
@@ -104,7 +104,10 @@ def connect_by(engine: Engine, kind: type[psycopg.Connection[Any]]) -> None:
     def connect(
         _dialect: Any, _record: Any, positional: list[Any], named: dict[str, Any]
     ) -> psycopg.Connection[Any]:
-        return kind.connect(*positional, **named)
+        made = kind.connect(*positional, **named)
+        if isinstance(made, WatchedConnection):
+            made.find_pooler()
+        return made
 
 
 def breaks(constraint: str, error: IntegrityError) -> bool:

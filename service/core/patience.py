@@ -57,6 +57,14 @@ class WatchedConnection(psycopg.Connection[Any]):
     """
 
     works: ClassVar[Callable[[int], bool]]
+    # Behind a pooler, the server's process has another ID than the connection is told.
+    behind_a_pooler = False
+
+    def find_pooler(self) -> None:
+        """Learn whether its server process can be told from others: if not, it is not watched."""
+        (process,) = self.execute("SELECT pg_backend_pid()").fetchone() or (None,)
+        self.rollback()
+        self.behind_a_pooler = process != self.info.backend_pid
 
     def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
         """Wait for what one exchange with the server comes to.
@@ -76,7 +84,7 @@ class WatchedConnection(psycopg.Connection[Any]):
                 if ready:
                     idle, next_look = 0, now + LOOK_SECONDS
                 elif now >= next_look:
-                    works = type(self).works(self.info.backend_pid)
+                    works = self.behind_a_pooler or type(self).works(self.info.backend_pid)
                     idle = 0 if works else idle + 1
                     next_look = time.monotonic() + LOOK_SECONDS
                     self._give_up_after(idle)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from threading import Timer
 
+import psycopg
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
@@ -148,6 +149,17 @@ def test_while_nobody_can_ask_nothing_is_given_up(
 
     with bulk.unit_of_work() as session:
         assert session.scalar(text("SELECT 1 FROM pg_sleep(1)")) == 1
+
+
+def test_a_connection_whose_process_nobody_knows_is_not_watched(
+    bulk: Database, impatient: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pooler tells another process's ID than the server's, and the statement is none of its."""
+    monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", -1)
+    assert not impatient.works_on(-1)
+
+    with bulk.unit_of_work() as session:
+        assert session.scalar(text("SELECT 1 FROM pg_sleep(1.5)")) == 1
 
 
 def through(proxy: Proxy, url: str) -> str:
