@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+import structlog
 from sqlalchemy import Engine, create_engine, event, func, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -20,6 +21,8 @@ WORKS = text("""
     SELECT count(*) FROM pg_stat_activity
     WHERE pid = :process AND state = 'active' AND wait_event_type IS DISTINCT FROM 'Client'
 """)
+
+log = structlog.get_logger(__name__)
 
 
 class Database:
@@ -89,7 +92,8 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 return bool(connection.scalar(WORKS, {"process": process}))
-        except SQLAlchemyError:
+        except SQLAlchemyError as error:
+            log.warning("nobody can say whether the database works", error=type(error).__name__)
             # Whoever waits asks again. Once the server is back, the process is another one.
             return True
 
