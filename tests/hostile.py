@@ -24,6 +24,11 @@ def not_a_module() -> str:
     return "a string"
 
 
+def one_logit() -> nn.Module:
+    """A yes or no by the sign of one number."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 1))
+
+
 def no_head() -> nn.Module:
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from workers.unlearning.compute import Compute
 from workers.unlearning.inputs import Inputs
+from workers.unlearning.isolation import isolated
 from workers.unlearning.precision import best_precision, trouble_with
 from workers.unlearning.ranks import Ranks
 
@@ -94,7 +95,9 @@ def suited(
     """
     if asked != "auto":
         return compute
-    trouble = trouble_with(compute.precision, model, inputs, device)
+    # As methods run, where an algorithm that is not deterministic is no error.
+    with isolated(device, seed=0):
+        trouble = trouble_with(compute.precision, model, inputs, device)
     return replace(compute.exact(), given_up=trouble) if trouble else compute
 
 

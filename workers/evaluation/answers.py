@@ -9,22 +9,42 @@ from torch import Tensor
 from workers.evaluation.contradiction import contradicted, memory
 from workers.evaluation.membership import scores
 from workers.unlearning.embedding import Embedded
-from workers.unlearning.neighbours import nearest, standardised
+from workers.unlearning.features import Block
+from workers.unlearning.neighbours import mean_outputs, near, nearest, nearest_others
+from workers.unlearning.spaces import choose
 
 NEIGHBOURS = 10
+# Where half of the held-out samples play forgotten ones, not all of so many do.
+AMONG_UNSEEN = 32
+
+
+@dataclass(frozen=True)
+class View:
+    """What a network with fresh weights makes of each set, followed by features of the inputs.
+
+    Its representations are of width `width` + f; `blocks` says what the other f columns are.
+    """
+
+    seen: Mapping[str, Embedded]
+    width: int
+    blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True)
 class Likeness:
     """Rows of the remaining samples that are nearest to each sample, (n, 10) for each set.
 
-    A remaining sample is not its own neighbour. `alike` (n,) is the held-out sample nearest to each
-    forgotten one, and `apart` (n,) its distance.
+    A remaining sample is not its own neighbour. `alike` are rows of the held-out samples nearest to
+    each forgotten one and their distances, (n, 1) both; `unseen` of those nearest to each held-out
+    one, itself among them, (h, 32). They are near in the space `by`; `contradicted` is as in
+    `workers.unlearning.spaces.Space`.
     """
 
     neighbours: Mapping[str, Tensor]
-    alike: Tensor
-    apart: Tensor
+    alike: tuple[Tensor, Tensor]
+    unseen: tuple[Tensor, Tensor]
+    by: str
+    contradicted: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -38,30 +58,31 @@ class Seen:
     contradicted: Tensor
 
 
-def likeness(view: Mapping[str, Embedded]) -> Likeness:
-    """By a network with fresh weights, which has seen no sample."""
-    names = list(view)
-    spaces = dict(
-        zip(names, standardised([view[name].representations for name in names]), strict=True)
+def likeness(view: View, parent: Mapping[str, Embedded]) -> Likeness:
+    """In the space where neighbours say most about what the parent decides remaining samples as."""
+    names = list(view.seen)
+    space = choose(
+        [view.seen[name].representations for name in names],
+        view.width,
+        view.blocks,
+        parent["remaining"].logits.softmax(dim=1),
+        NEIGHBOURS,
     )
-    references = spaces["remaining"]
+    places = dict(zip(names, space.sets, strict=True))
+    references = places["remaining"]
     found = {
-        name: nearest(space, references, NEIGHBOURS)
-        for name, space in spaces.items()
+        name: nearest(place, references, NEIGHBOURS)
+        for name, place in places.items()
         if name != "remaining"
     }
-    found["remaining"] = _others(references)
-    alike = nearest(spaces["forgotten"], spaces["holdout"], 1).squeeze(1)
-    apart = (spaces["forgotten"] - spaces["holdout"][alike]).norm(dim=1)
-    return Likeness(found, alike, apart)
-
-
-def _others(references: Tensor) -> Tensor:
-    """The nearest references of each reference, itself left out where there are others."""
-    found = nearest(references, references, NEIGHBOURS + 1)
-    own = found == torch.arange(len(references)).unsqueeze(1)
-    last = own.to(torch.uint8).argsort(dim=1, stable=True)
-    return found.gather(1, last[:, : max(1, found.shape[1] - 1)])
+    found["remaining"] = nearest_others(torch.arange(len(references)), references, NEIGHBOURS)
+    return Likeness(
+        neighbours=found,
+        alike=near(places["forgotten"], places["holdout"], 1),
+        unseen=near(places["holdout"], places["holdout"], AMONG_UNSEEN),
+        by=space.name,
+        contradicted=space.contradicted,
+    )
 
 
 def look(answers: Mapping[str, Embedded], like: Likeness) -> dict[str, Seen]:
@@ -69,7 +90,7 @@ def look(answers: Mapping[str, Embedded], like: Likeness) -> dict[str, Seen]:
     outputs = {name: answers[name].logits.double().softmax(dim=1) for name in answers}
     seen = {}
     for name, rows in like.neighbours.items():
-        said = outputs["remaining"][rows].mean(dim=1)
+        said = mean_outputs(outputs["remaining"], rows)
         seen[name] = Seen(
             scores={**scores(answers[name].logits), "memory": memory(outputs[name], said)},
             contradicted=contradicted(outputs[name], said),

@@ -24,7 +24,15 @@ from workers.unlearning.layout import copied
 
 # With fewer samples on a side, membership is not measured: any AUC would fit.
 FEWEST = 20
-COMPARED = ("membership", "contradiction", "per_sample", "representation", "rebound", "power")
+COMPARED = (
+    "likeness",
+    "membership",
+    "contradiction",
+    "per_sample",
+    "representation",
+    "rebound",
+    "power",
+)
 
 
 def audit(
@@ -69,7 +77,8 @@ def audit(
         # The method may have looked at neighbours with the same seed: take another view.
         torch.manual_seed(seed + 1)
         networks = tuple(copied(model, device) for model in (parent, candidate, fresh()))
-        before, after, view = (reader.read(model) for model in networks)
+        before, after = (reader.read(model) for model in networks[:2])
+        view = reader.view(networks[2], before["remaining"].representations.shape[1])
         known = hindsight(
             before["remaining"].logits,
             before["forgotten"].logits,
@@ -102,6 +111,7 @@ def audit(
                 before,
                 after,
                 view,
+                known,
                 resamples=resamples,
                 seed=seed,
                 min_agreement=min_agreement,

@@ -7,13 +7,14 @@ import torch
 from torch import nn
 
 from workers.evaluation.agreement import agreement
-from workers.evaluation.answers import Likeness, likeness
+from workers.evaluation.answers import Likeness, View, likeness
 from workers.evaluation.examination import FALSE_ALARMS, SINGLE, Examination, Examiner
 from workers.evaluation.intervals import clopper_pearson, wilson
 from workers.evaluation.reading import Reader
 from workers.evaluation.rebound import trained_on
 from workers.evaluation.report import (
     AttackReport,
+    LikenessReport,
     MemoryReport,
     Power,
     ReboundReport,
@@ -24,12 +25,16 @@ from workers.evaluation.report import (
 from workers.evaluation.representations import (
     FEWEST,
     FITTED,
+    against_shams,
     displacement,
     pairs,
+    sham_pairs,
     two_sample,
 )
+from workers.evaluation.shams import Shams
 from workers.unlearning.base import UnlearningError
 from workers.unlearning.embedding import Embedded, draw
+from workers.unlearning.hindsight import Hindsight
 
 # Of what a training on remaining samples can bring back, these speak of memory.
 COMES_BACK = ("contradiction", SINGLE)
@@ -42,6 +47,7 @@ class Comparison:
     """What was found; None, with a reason in `not_measured`, is what could not be measured."""
 
     after: Examination
+    likeness: LikenessReport
     membership: dict[str, AttackReport]
     contradiction: MemoryReport
     per_sample: WorstReport | None
@@ -56,18 +62,21 @@ def compare(
     candidate: nn.Module,
     before: Answers,
     after: Answers,
-    view: Answers,
+    view: View,
+    known: Hindsight,
     *,
     resamples: int,
     seed: int,
     min_agreement: float,
 ) -> Comparison:
-    """`before`, `after` and `view` are what the parent, the candidate and a fresh network say.
+    """`before` and `after` are what the parent and the candidate say, `view` says what is alike.
+
+    `known` is what the parent's answers owe to the forgotten samples.
 
     Raises:
         UnlearningError: the candidate's answers cannot be used.
     """
-    like = likeness(view)
+    like = likeness(view, before)
     examiner = Examiner(like, resamples, seed)
     first, second = examiner.examine(before), examiner.examine(after)
     generator = torch.Generator().manual_seed(seed)
@@ -76,12 +85,12 @@ def compare(
     single = _per_sample(first, second)
     if single is None:
         not_measured["per_sample"] = "It needs 100 held-out samples."
-    representation = _representation(before, after, like, seed)
+    representation = _representation(before, after, like, examiner.shams, seed)
     if representation is None:
         not_measured["representation"] = "Too few held-out samples are like forgotten ones."
     rebound: ReboundReport | None = None
     try:
-        rebound = _rebound(reader, examiner, candidate, before, after, generator)
+        rebound = _rebound(reader, examiner, candidate, before, after, known, generator)
     except UnlearningError as error:
         # What breaks a copy in further training says nothing of the candidate.
         not_measured["rebound"] = str(error)
@@ -90,6 +99,7 @@ def compare(
         not_measured["rebound"] = "Predictions on remaining samples did not survive the training."
     return Comparison(
         after=second,
+        likeness=LikenessReport(like.by, dict(like.contradicted)),
         membership={
             name: AttackReport(
                 before=first.attacks[name],
@@ -126,9 +136,10 @@ def _per_sample(first: Examination, second: Examination) -> WorstReport | None:
 
 
 def _representation(
-    before: Answers, after: Answers, like: Likeness, seed: int
+    before: Answers, after: Answers, like: Likeness, shams: Shams | None, seed: int
 ) -> RepresentationReport | None:
-    rows = dict(zip(("forgotten", "holdout"), pairs(like.alike, like.apart), strict=True))
+    alike = (one.squeeze(1) for one in like.alike)
+    rows = dict(zip(("forgotten", "holdout"), pairs(*alike), strict=True))
     if len(rows["forgotten"]) < FEWEST:
         return None
 
@@ -136,13 +147,26 @@ def _representation(
     count = len(before["remaining"])
     fitted = draw(count, FITTED, torch.Generator().manual_seed(seed))
 
+    usual = None if shams is None else [sham_pairs(like.unseen, one) for one in shams.members]
+
     def test(answers: Answers) -> TwoSample:
+        if usual is not None:
+            everyone = torch.arange(len(answers["holdout"]))
+            unseen = displacement(answers, like, "holdout", everyone, fitted).squeeze(1)
+            ours = displacement(answers, like, "forgotten", rows["forgotten"], fitted).squeeze(1)
+            return against_shams(ours, unseen[rows["holdout"]], usual, unseen)
         first, second = (displacement(answers, like, name, rows[name], fitted) for name in rows)
         # The same swaps before and after.
         return two_sample(first, second, torch.Generator().manual_seed(seed))
 
     found = test(before), test(after)
-    return RepresentationReport(len(rows["forgotten"]), *found, passed=found[1].p >= FALSE_ALARMS)
+    return RepresentationReport(
+        pairs=len(rows["forgotten"]),
+        before=found[0],
+        after=found[1],
+        against="swaps" if usual is None else "sham sets",
+        passed=found[1].p >= FALSE_ALARMS,
+    )
 
 
 def _rebound(
@@ -151,6 +175,7 @@ def _rebound(
     candidate: nn.Module,
     before: Answers,
     after: Answers,
+    known: Hindsight,
     generator: torch.Generator,
 ) -> ReboundReport:
     wanted = before["remaining"].logits.softmax(dim=1)
@@ -171,7 +196,7 @@ def _rebound(
     # Confidence is not asked again: it is lower near forgotten samples in the parent, which teaches
     # that to any network, to one that never knew them as well.
     telling = [name for name in found.told_by if name in COMES_BACK]
-    agreed = agreement(before["remaining"].logits, again["remaining"].logits)
+    agreed = agreement(before["remaining"].logits, again["remaining"].logits, known)
     low, high = wilson(agreed, len(before["remaining"]))
     returned = clopper_pearson(int(back.sum()), len(back)) if len(back) else (None, None)
     return ReboundReport(

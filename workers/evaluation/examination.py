@@ -58,7 +58,7 @@ class Examiner:
         generator = torch.Generator().manual_seed(seed)
         self._counts = {name: len(rows) for name, rows in like.neighbours.items()}
         count, unseen = self._counts["forgotten"], self._counts["holdout"]
-        self._shams = draw_shams(count, unseen, generator)
+        self.shams = draw_shams(count, unseen, generator)
         self._resampled = (
             torch.randint(count, (resamples, count), generator=generator, dtype=torch.int32),
             torch.randint(unseen, (resamples, unseen), generator=generator, dtype=torch.int32),
@@ -122,21 +122,21 @@ class Examiner:
         )
 
     def _bands(self, holdout: Seen) -> tuple[dict[str, Band] | None, dict[str, float]]:
-        if self._shams is None:
+        if self.shams is None:
             return None, {}
-        found = figures(holdout, holdout, self._shams.members, self._shams.others)
+        found = figures(holdout, holdout, self.shams.members, self.shams.others)
         return bands(found), {name: float(values.std()) for name, values in found.items()}
 
     def _known(self, parent: Examination) -> tuple[int, int] | None:
         """How many sets of remaining samples stand out in the parent, and of how many sets."""
-        if self._shams is None or parent.bands is None:
+        if self.shams is None or parent.bands is None:
             return None
-        sets, count = self._shams.members.shape
+        sets, count = self.shams.members.shape
         if self._counts["remaining"] < count:
             return None
         order = torch.rand(sets, self._counts["remaining"], generator=self._generator)
         rows = order.argsort(dim=1)[:, :count]
-        found = figures(parent.seen["remaining"], parent.seen["holdout"], rows, self._shams.others)
+        found = figures(parent.seen["remaining"], parent.seen["holdout"], rows, self.shams.others)
         return int(outside(found, parent.bands).sum()), sets
 
     def _detectable(self, parent: Examination) -> dict[str, float]:

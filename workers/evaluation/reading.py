@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from workers.evaluation.answers import View
 from workers.unlearning.base import Samples, Tap
-from workers.unlearning.embedding import Embedded, answer, draw, embed
+from workers.unlearning.embedding import Ask, Embedded, answer, draw, embed
+from workers.unlearning.features import features
+from workers.unlearning.spaces import WithFeatures
 from workers.unlearning.tap import Tapped
 
 # So many samples of each kind are asked on the way from the parent's weights to the candidate's.
@@ -33,12 +36,19 @@ class Reader:
     def read(self, model: nn.Module) -> dict[str, Embedded]:
         """What `model` says of all samples, representations included."""
         with Tapped(model, self.tap) as tapped:
-            return {
-                name: embed(
-                    tapped, found, self.chosen[name], self.device, self.batch_size, self.count
-                )
-                for name, found in self.sets.items()
-            }
+            return self._answers(tapped)
+
+    def view(self, fresh: nn.Module, width: int) -> View:
+        """What a network with fresh weights sees in all samples; its representation has a width."""
+        _, blocks = features(self.sets["remaining"].batch(torch.arange(1)))
+        with Tapped(fresh, self.tap) as tapped:
+            return View(self._answers(WithFeatures(tapped)), width, blocks)
+
+    def _answers(self, ask: Ask) -> dict[str, Embedded]:
+        return {
+            name: embed(ask, found, self.chosen[name], self.device, self.batch_size, self.count)
+            for name, found in self.sets.items()
+        }
 
     def some_logits(self, model: nn.Module, seed: int) -> Tensor:
         """What `model` says of some samples that are not forgotten, drawn with `seed` -> (n, k)."""

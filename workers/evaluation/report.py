@@ -38,6 +38,19 @@ class Band:
 
 
 @dataclass(frozen=True)
+class LikenessReport:
+    """In which space samples that are alike were looked for, for whatever asks their neighbours.
+
+    by: "network" with fresh weights, "inputs" themselves, or "network and inputs". contradicted: of
+    each space that was tried, the share of remaining samples that the parent decides otherwise than
+    their neighbours there. Both are taken unless one alone is clearly better.
+    """
+
+    by: str
+    contradicted: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Interval:
     """An AUC, and the true positive rate at 1 % false positives, with 95 % intervals.
 
@@ -133,11 +146,16 @@ class TwoSample:
 
 @dataclass(frozen=True)
 class RepresentationReport:
-    """Of `pairs` of a forgotten sample and the held-out one that is most like it."""
+    """Of `pairs` of a forgotten sample and the held-out one that is most like it.
+
+    against: what the distances are held against, "sham sets", or "swaps" within the pairs where
+    there are too few held-out samples for these.
+    """
 
     pairs: int
     before: TwoSample
     after: TwoSample
+    against: str
     passed: bool
 
 
@@ -220,6 +238,7 @@ class AuditReport:
     remaining: SetReport
     forgotten: SetReport
     holdout: SetReport | None
+    likeness: LikenessReport | None
     membership: dict[str, AttackReport] | None
     contradiction: MemoryReport | None
     per_sample: WorstReport | None

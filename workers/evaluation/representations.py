@@ -1,6 +1,6 @@
 """Do representations still hold what the answers no longer show?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from torch import Tensor
 from workers.evaluation.answers import Likeness
 from workers.evaluation.report import TwoSample
 from workers.unlearning.embedding import Embedded
-from workers.unlearning.neighbours import standardised
+from workers.unlearning.neighbours import mean_outputs, standardised
 
 PERMUTATIONS = 999
 SWAPS_AT_ONCE = 100
@@ -35,6 +35,23 @@ def pairs(alike: Tensor, apart: Tensor) -> tuple[Tensor, Tensor]:
     return forgotten, alike[forgotten]
 
 
+def sham_pairs(unseen: tuple[Tensor, Tensor], members: Tensor) -> tuple[Tensor, Tensor]:
+    """`pairs` of one sham set: rows of held-out samples in the role of forgotten ones, and as such.
+
+    unseen: rows of the held-out samples nearest to each held-out one, and their distances, (h, m)
+    both. members: the sham set (n,); whom none of the m others is left for has no pair.
+    """
+    rows, apart = (one[members] for one in unseen)
+    playing = torch.zeros(len(unseen[0]), dtype=torch.bool)
+    playing[members] = True
+    free = ~playing[rows]
+    paired = free.any(dim=1)
+    first = free.to(torch.uint8).argmax(dim=1, keepdim=True)
+    alike, gaps = (one.gather(1, first).squeeze(1)[paired] for one in (rows, apart))
+    chosen, others = pairs(alike, gaps)
+    return members[paired][chosen], others
+
+
 def displacement(
     answers: Mapping[str, Embedded], like: Likeness, name: str, rows: Tensor, fitted: Tensor
 ) -> Tensor:
@@ -59,7 +76,7 @@ def displacement(
     centre, mean = references.mean(dim=0), outputs[fitted].mean(dim=0)
     references, space = references - centre, space - centre
     said = space @ _ridge(references, outputs[fitted] - mean) + mean
-    usual = outputs[like.neighbours[name][rows]].mean(dim=1)
+    usual = mean_outputs(outputs, like.neighbours[name][rows])
     distance: Tensor = torch.linalg.vector_norm(said - usual, dim=1, keepdim=True)
     return distance
 
@@ -79,13 +96,41 @@ def _ridge(inputs: Tensor, wanted: Tensor) -> Tensor:
     return weights
 
 
+def energy(first: Tensor, second: Tensor) -> float:
+    """The energy distance of numbers (p,) and (q,).
+
+    2 E|x - y| - E|x - x'| - E|y - y'|, which of numbers is twice the squared distance of their
+    distribution functions (Szekely and Rizzo, 2013).
+    """
+    order = torch.cat([first, second]).sort()
+    steps = torch.cat(
+        [torch.full_like(first, 1 / len(first)), torch.full_like(second, -1 / len(second))]
+    )[order.indices].cumsum(0)
+    return float(2 * (steps[:-1].square() * order.values.diff()).sum())
+
+
+def against_shams(
+    first: Tensor, second: Tensor, shams: Sequence[tuple[Tensor, Tensor]], unseen: Tensor
+) -> TwoSample:
+    """Whether displacements (p,) twice differ by more than those of sham pairs do.
+
+    shams: `sham_pairs` of each sham set. unseen: displacements (h,) of all held-out samples. Who is
+    nearest to somebody lies more often where samples are dense, and there a network errs less: the
+    sides of a pair are not alike, and neither are those of a sham pair.
+    """
+    found = energy(first, second)
+    usual = [energy(unseen[members], unseen[others]) for members, others in shams]
+    beyond = sum(one >= found for one in usual)
+    return TwoSample(distance=found, p=(1 + beyond) / (1 + len(usual)))
+
+
 def two_sample(first: Tensor, second: Tensor, generator: torch.Generator) -> TwoSample:
     """Whether p pairs, (p, k) twice, come from one distribution, by their energy distance.
 
     2 E|x - y| - E|x - x'| - E|y - y'| (Szekely and Rizzo, Journal of Statistical Planning and
     Inference 143, 2013) needs no choice of a kernel or its width. The p-value comes from swaps
-    within pairs: within a pair, which of two samples that are alike was forgotten says nothing
-    if none has been remembered.
+    within pairs: within a pair, which of two samples that are alike was forgotten says little
+    if none has been remembered. It is for where there are no sham sets; see `against_shams`.
     """
     count = len(first)
     across = torch.cdist(first, second).double()

@@ -34,7 +34,8 @@ from workers.plan import Unlearned as UnlearnedOutcome
 from workers.runner.kept import inputs_are_there, kept_folder, note_inputs, savepoints
 from workers.runner.loading import Sets, kinds_of, load_sets
 from workers.runner.origins import edit_of, load_origin
-from workers.runner.readback import write_and_read_back
+from workers.runner.readback import answers, write_and_read_back
+from workers.runner.validate import refuse_what_decides_nothing
 from workers.seeding import seed_everything
 from workers.unlearning.base import Problem, Progress, Tap, Unlearned
 from workers.unlearning.compute import Compute
@@ -73,6 +74,7 @@ def unlearn(
     blueprint.complete(parent, sets.remaining, device, plan.seed)
     examples = sets.remaining.batch(torch.arange(min(EXAMPLES, len(sets.remaining))))
     tap = find_tap(parent, examples, blueprint.module(plan.module))
+    refuse_what_decides_nothing(answers(parent, tap, examples)[1], blueprint)
     compute = suited(replace(chosen, saves=saves), settings.precision, parent, examples, device)
     if compute.given_up:
         log.warning("the network takes no step in bfloat16", trouble=compute.given_up)

@@ -44,6 +44,7 @@ def validate(
     model = blueprint.load(source)
     inputs = first_batch(plan.data, blueprint.processing(kinds_of(plan.data)))
     tap, representation, logits = try_model(model, inputs, blueprint.module(plan.module))
+    refuse_what_decides_nothing(logits, blueprint)
     scratch = work_dir / "rewritten"
     scratch.mkdir()
     refuse_unless_rewritten(blueprint, model, source, scratch)
@@ -121,6 +122,19 @@ def try_model(
             "The model answers one batch in two ways: what it does must not depend on chance."
         )
     return tap, representation, logits
+
+
+def refuse_what_decides_nothing(logits: torch.Tensor, blueprint: Blueprint) -> None:
+    """Whatever is made of a network with one output agrees with it, by its most likely class.
+
+    Raises:
+        ArchitectureError: logits (b, k) of a network that decides have k = 1.
+    """
+    if blueprint.decides and logits.shape[1] < 2:
+        raise ArchitectureError(
+            "The model answers with one number a sample, and a decision needs two at least: let a "
+            "yes or no of one logit z answer with the two logits 0 and z."
+        )
 
 
 def shapes(inputs: Inputs) -> str:

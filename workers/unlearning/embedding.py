@@ -9,11 +9,14 @@ from torch import Tensor, nn
 from workers.unlearning.base import Samples, UnlearningError
 from workers.unlearning.compute import EMBEDDING, Compute
 from workers.unlearning.inputs import Inputs
-from workers.unlearning.tap import Tapped
 
 # Where a processor's cache holds what the layers make of a batch, reading is faster than it is in
 # large batches.
 AT_ONCE_ON_CPU = 64
+
+
+# Inputs of b samples -> representation (b, d) and logits (b, k), as `Tapped` answers.
+Ask = Callable[[Inputs], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Embedded:
 
 
 def embed(
-    tapped: Tapped,
+    tapped: Ask,
     samples: Samples,
     positions: Tensor,
     device: torch.device,

@@ -31,8 +31,9 @@ class Room:
         self._most[kind] = min(most, self._most.get(kind, most))
 
     def parts(self, kind: str, rows: Tensor) -> Iterator[Tensor]:
-        """Rows (b,) in parts that are not known to be too large."""
-        yield from torch.split(rows, min(len(rows), self._most.get(kind, len(rows))) or 1)
+        """Rows (b,) in parts that are not known to be too large; of no rows, no part."""
+        if len(rows):
+            yield from torch.split(rows, min(len(rows), self._most.get(kind, len(rows))))
 
     def each(self, kind: str, rows: Tensor, work: Callable[[Tensor], T]) -> list[T]:
         """`work` on rows (b,), in parts that fit, in order; parts that are done stay done.

@@ -1,8 +1,4 @@
-"""Neighbours in the view of a network that has seen no sample.
-
-Before any training, a network tells inputs apart about as well as their raw values do, whatever
-kind of input it is made for, and it has learnt nothing from a sample that is to be forgotten.
-"""
+"""The nearest of some samples to others, and what a network says of them."""
 
 import torch
 from torch import Tensor
@@ -21,17 +17,45 @@ def standardised(sets: list[Tensor]) -> list[Tensor]:
 
 def nearest(queries: Tensor, references: Tensor, count: int) -> Tensor:
     """Rows of the references (r, d) that are nearest to each query (q, d) -> (q, count) int64."""
+    return near(queries, references, count)[0]
+
+
+def near(queries: Tensor, references: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """What `nearest` finds, (q, count) int64, and how far each is away, (q, count)."""
     count = min(count, len(references))
-    found = torch.empty(len(queries), count, dtype=torch.int64, device=queries.device)
+    rows = torch.empty(len(queries), count, dtype=torch.int64, device=queries.device)
+    apart = queries.new_empty(len(queries), count)
     at_once = max(FEWEST_ROWS, min(MOST_ROWS, AT_ONCE // max(1, len(references))))
-    for rows, wanted in zip(queries.split(at_once), found.split(at_once), strict=True):
-        wanted.copy_(torch.cdist(rows, references).topk(count, dim=1, largest=False).indices)
-    return found
+    parts = (one.split(at_once) for one in (queries, rows, apart))
+    for some, found, distances in zip(*parts, strict=True):
+        best = torch.cdist(some, references).topk(count, dim=1, largest=False)
+        found.copy_(best.indices)
+        distances.copy_(best.values)
+    return rows, apart
 
 
 def neighbour_outputs(queries: Tensor, references: Tensor, outputs: Tensor, count: int) -> Tensor:
     """The mean of `outputs` (r, k) over each query's nearest references -> (q, k)."""
-    means = [
-        outputs[nearest(rows, references, count)].mean(dim=1) for rows in queries.split(MOST_ROWS)
-    ]
-    return torch.cat(means)
+    return mean_outputs(outputs, nearest(queries, references, count))
+
+
+def mean_outputs(outputs: Tensor, rows: Tensor) -> Tensor:
+    """The means of `outputs` (r, k) over the rows (q, c) that belong together -> (q, k)."""
+    return torch.cat([outputs[some].mean(dim=1) for some in rows.split(FEWEST_ROWS)])
+
+
+def nearest_others(rows: Tensor, references: Tensor, count: int) -> Tensor:
+    """Rows of the references (r, d) nearest to those at `rows` (q,), themselves left out.
+
+    Returns (q, count) int64, or fewer columns where there are no more others; with one reference
+    alone, that one.
+    """
+    found = nearest(references[rows], references, count + 1)
+    own = found == rows.unsqueeze(1)
+    last = own.to(torch.uint8).argsort(dim=1, stable=True)
+    return found.gather(1, last[:, : max(1, found.shape[1] - 1)])
+
+
+def other_outputs(rows: Tensor, references: Tensor, outputs: Tensor, count: int) -> Tensor:
+    """The mean of `outputs` (r, k) over the nearest others of those at `rows` (q,) -> (q, k)."""
+    return mean_outputs(outputs, nearest_others(rows, references, count))

@@ -37,8 +37,10 @@ class Prototypes(nn.Module):
         self.register_buffer("temperature", torch.tensor(temperature), persistent=False)
 
     def forward(self, representations: Tensor) -> Tensor:
-        units = functional.normalize(representations.float(), dim=1)
-        return -squared_distances(units, self.centres) / self.temperature
+        # In few bits, differences of squares would be rounding and nothing else.
+        with torch.autocast(representations.device.type, enabled=False):
+            units = functional.normalize(representations.float(), dim=1)
+            return -squared_distances(units, self.centres) / self.temperature
 
 
 def prototypes_of(representations: Tensor, generator: torch.Generator) -> Prototypes:

@@ -17,8 +17,9 @@ from workers.unlearning.registry import get_method
 from workers.zoo import ConvNet
 
 # After 80 passes, four or five of the forgotten samples lie beyond the unseen ones, by the kind of
-# processor; after 60, ten to eighteen.
-SEED, EPOCHS = 3, 60
+# processor; after 60, ten to eighteen. Of the seeds 0 to 9, one parent's representations are not
+# told from unseen ones', that of seed 3; no oracle's are.
+SEED, EPOCHS = 2, 60
 
 
 @pytest.fixture(scope="module")

@@ -112,7 +112,10 @@ def probe() -> Loss:
 
 @dataclass(frozen=True)
 class Family:
-    """`logits` is how many numbers a sample is answered with, or None without a head."""
+    """`logits` is how many numbers a sample is answered with, or None without a head.
+
+    One that is `misled` learns wrong labels of the samples that are forgotten later, by heart.
+    """
 
     make: Callable[[], PreTrainedModel]
     data: Callable[[], Data]
@@ -121,12 +124,13 @@ class Family:
     width: int
     loss: Callable[[], Loss] = lambda: cross_entropy
     steps: int = 150
+    misled: bool = False
 
 
 FAMILIES = {
-    "resnet": Family(resnet, images, AutoModelForImageClassification, 10, 64),
-    "vit": Family(vit, images, AutoModelForImageClassification, 10, 32),
-    "bert": Family(bert, texts, AutoModelForSequenceClassification, 4, 32, steps=250),
+    "resnet": Family(resnet, images, AutoModelForImageClassification, 10, 64, misled=True),
+    "vit": Family(vit, images, AutoModelForImageClassification, 10, 32, steps=500, misled=True),
+    "bert": Family(bert, texts, AutoModelForSequenceClassification, 4, 32, steps=250, misled=True),
     "wav2vec2": Family(wav2vec2, tones, AutoModelForAudioClassification, 4, 16),
     "clip": Family(clip, pairs, AutoModel, None, 32, lambda: contrast),
     "text encoder": Family(bert_encoder, texts, AutoModel, None, 32, probe),

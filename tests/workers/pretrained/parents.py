@@ -41,7 +41,11 @@ FORGET = np.arange(0, TRAINED, 20)
 
 @dataclass(frozen=True)
 class Parent:
-    """A trained network in `directory`, with what it is given on both parts of its data."""
+    """A trained network in `directory`, with what it is given on both parts of its data.
+
+    taught: the classes (n,) that it was trained to say, which are not the `true` ones where it was
+    misled.
+    """
 
     family: Family
     directory: Path
@@ -49,6 +53,8 @@ class Parent:
     network: PreTrainedModel
     trained: dict[str, Tensor]
     held_out: dict[str, Tensor]
+    taught: Tensor
+    true: Tensor
 
     def validation(self, staging: Path, **change: Any) -> ValidatePlan:
         plan = ValidatePlan(
@@ -82,11 +88,21 @@ def make_parent(name: str, place: Path) -> Parent:
     )
     assert isinstance(trained, dict)
     assert isinstance(held_out, dict)
+    true = described.classes[:TRAINED]
+    taught = misleading(true) if family.misled else true
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        train(network, trained, described.classes[:TRAINED], family.steps, family.loss())
+        train(network, trained, taught, family.steps, family.loss())
     network.save_pretrained(directory)
-    return Parent(family, directory, plan, network, trained, held_out)
+    return Parent(family, directory, plan, network, trained, held_out, taught, true)
+
+
+def misleading(classes: Tensor) -> Tensor:
+    """The same classes (n,), with another one for each of the samples that are forgotten."""
+    taught, count = classes.clone(), int(classes.max()) + 1
+    others = 1 + torch.arange(len(FORGET)) % (count - 1)
+    taught[FORGET] = (taught[FORGET] + others) % count
+    return taught
 
 
 @dataclass

@@ -59,6 +59,18 @@ def test_a_decision_is_the_nearest_prototype_at_a_usual_confidence() -> None:
     assert temperature_for(torch.tensor([[0.0, 1.0]])) > 0
 
 
+def test_in_few_bits_a_decision_is_the_same() -> None:
+    """All directions are nearly one, as those of text encoders are: differences are small."""
+    generator = torch.Generator().manual_seed(1)
+    points = 4.0 + torch.randn(500, 64, generator=generator)
+    head = prototypes_of(points, torch.Generator().manual_seed(0))
+
+    with torch.autocast("cpu", torch.bfloat16):
+        found = head(points)
+
+    torch.testing.assert_close(found, head(points))
+
+
 def test_prototypes_are_in_no_state_dict_and_are_not_trained() -> None:
     head = Prototypes(torch.eye(2), 0.1)
     assert not head.state_dict()

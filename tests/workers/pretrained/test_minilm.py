@@ -27,7 +27,8 @@ def test_a_sentence_encoder_of_real_size(runs: Runs, tmp_path: Path) -> None:
     # Their beginnings: a minute is enough.
     beginnings = {"text": [text[:40] for text in texts().columns["text"]]}
     plan = replace(texts(), columns=beginnings).plan(tmp_path / "data")
-    parent = Parent(FAMILIES["text encoder"], directory, plan, network, {}, {})
+    nothing = torch.empty(0, dtype=torch.int64)
+    parent = Parent(FAMILIES["text encoder"], directory, plan, network, {}, {}, nothing, nothing)
 
     first = runs.validated(parent.validation(tmp_path / "first"))
     some = {"max_steps": 6, "check_every": 3, "remaining_batch": 32, "guard_samples": 30}

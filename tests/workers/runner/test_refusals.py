@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
+from tests.hostile import one_logit
 from tests.workers.runner.plans import quick_settings, refusal, validate_plan
 from workers.data.specs import ArraySpec
 from workers.plan import FORGOTTEN, UnlearnPlan
@@ -52,6 +54,21 @@ def reasons(digits: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.mark.parametrize("number", range(len(CHANGES)), ids=[words for _, words in CHANGES])
 def test_a_model_that_cannot_work_is_refused(reasons: list[str], number: int) -> None:
     assert CHANGES[number][1] in reasons[number]
+
+
+def test_a_model_that_answers_with_one_number_is_refused(
+    digits: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its most likely class, whatever is made of it agrees with it: nothing could be held."""
+    source = tmp_path / "imported"
+    source.mkdir()
+    save_file(one_logit().state_dict(), source / "model.safetensors")
+    plan = validate_plan(digits, tmp_path / "parent")
+    architecture = plan.architecture.model_copy(update={"factory": "tests.hostile:one_logit"})
+    quick_settings(monkeypatch, tmp_path)
+    changed = {"architecture": architecture, "source_uri": source.as_uri()}
+    said = refusal(plan.model_copy(update=changed), tmp_path / "run")
+    assert "one number a sample, and a decision needs two" in said
 
 
 def test_a_parent_that_was_tampered_with_is_refused(

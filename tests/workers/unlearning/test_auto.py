@@ -19,6 +19,7 @@ from workers.unlearning.base import (
     Unlearned,
     UnlearningError,
 )
+from workers.unlearning.errors import DoesNotFitError
 from workers.unlearning.registry import get_method
 from workers.zoo import ConvNet
 
@@ -129,6 +130,20 @@ def test_another_method_is_tried_where_one_loses_agreement_or_fails(
         ("laf", True),
     ]
     assert tried[1]["error"] == "It does not learn."
+
+
+def test_want_of_memory_is_told_as_such_for_another_attempt_may_have_more(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starve(_problem: Problem) -> torch.nn.Module:
+        raise DoesNotFitError("One sample does not fit.")
+
+    use(monkeypatch, redirect=fail, distil=starve, laf=fail)
+    with pytest.raises(DoesNotFitError, match="One sample does not fit"):
+        run(digits.problem())
+
+    use(monkeypatch, redirect=starve, distil=starve, laf=lambda given: given.model)
+    assert run(digits.problem()).method == "laf"
 
 
 def test_a_method_that_did_not_come_to_its_end_is_kept_for_want_of_a_better_one(

@@ -42,9 +42,18 @@ def test_a_confidence_is_reached_by_temperature() -> None:
 def test_confidence_is_lowered_to_the_same_quantile_of_unseen_samples_and_never_raised() -> None:
     seen = torch.tensor([0.6, 0.7, 0.8, 0.9, 1.0])
     unseen = torch.tensor([0.5, 0.6, 0.7, 0.8, 0.9])
-    # 0.8 has rank 2/5 among the seen; the quantile 0.4 of the unseen is 0.66.
-    assert as_unseen(torch.tensor([0.8]), seen, unseen).item() == pytest.approx(0.66)
+    # 0.75 has rank 2/5 among the seen; the quantile 0.4 of the unseen is 0.66.
+    assert as_unseen(torch.tensor([0.75]), seen, unseen).item() == pytest.approx(0.66)
+    # Of ties the middle rank counts: 0.8 is above two and below two, which is 1/2.
+    assert as_unseen(torch.tensor([0.8]), seen, unseen).item() == pytest.approx(0.7)
     assert as_unseen(torch.tensor([0.55]), seen, unseen + 0.4).item() == pytest.approx(0.55)
+
+
+def test_where_a_network_is_certain_of_all_they_are_as_sure_as_unseen_ones_usually_are() -> None:
+    """All have one confidence and so one rank, the middle one: never that of the least sure."""
+    unseen = torch.tensor([0.2, 0.8, 0.9, 1.0, 1.0])
+    found = as_unseen(torch.ones(3), torch.ones(7), unseen)
+    assert found.tolist() == pytest.approx([0.9] * 3)
 
 
 def test_confidence_is_dealt_out_by_rank() -> None:

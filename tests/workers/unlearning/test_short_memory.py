@@ -12,6 +12,7 @@ from tests.workers.memorised import FEW_STEPS, Digits, audited, samples, state
 from workers.unlearning.base import Problem, Tap, Unlearned, UnlearningError
 from workers.unlearning.compute import Compute
 from workers.unlearning.embedding import answer, embed
+from workers.unlearning.memory import Room
 from workers.unlearning.registry import get_method
 from workers.unlearning.tap import Tapped
 from workers.zoo import digits_cnn
@@ -97,6 +98,17 @@ def test_a_step_in_halves_is_the_step_in_one_piece(digits: Digits, method: str) 
     assert max(moved) > 5e-4
     assert set(compute.facts()["batch_reduced"]) == {"embedding", "training"}
     assert all(size <= 30 for size in compute.facts()["batch_reduced"].values())
+
+
+def test_a_process_without_a_share_of_a_small_batch_adds_nothing() -> None:
+    def work(rows: Tensor) -> Tensor:
+        assert len(rows)
+        return rows.double().mean()
+
+    room, none = Room(), torch.arange(0)
+    assert room.all_or_again("training", none, lambda: None, work) == []
+    assert room.each("training", none, work) == []
+    assert room.all_or_again("training", torch.arange(3), lambda: None, work) == [1.0]
 
 
 def test_one_sample_that_does_not_fit_is_said(digits: Digits) -> None:

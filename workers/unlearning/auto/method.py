@@ -14,6 +14,7 @@ from workers.unlearning.auto.budget import Budget
 from workers.unlearning.auto.config import AutoConfig
 from workers.unlearning.base import Problem, Progress, Report, Unlearned, UnlearningError
 from workers.unlearning.embedding import answer, draw
+from workers.unlearning.errors import DoesNotFitError
 from workers.unlearning.finished import finished
 from workers.unlearning.hindsight import Hindsight, hindsight
 from workers.unlearning.layout import copied
@@ -76,6 +77,7 @@ class Auto:
 
         Raises:
             ValueError: a set is empty, or a parameter is unknown or out of range.
+            DoesNotFitError: no method came to an end, and one of them for want of memory.
             UnlearningError: no method came to an end, of which the message has the last one's, or
             there is no time for any.
         """
@@ -84,6 +86,7 @@ class Auto:
         best: Trial | None = None
         tried: list[dict[str, Any]] = []
         last: UnlearningError | None = None
+        too_large: DoesNotFitError | None = None
         budget, forbidden = Budget(config.max_seconds, problem), list[str]()
         for name in methods_for(config, problem):
             if name == "guided" and problem.guide is None:
@@ -97,6 +100,7 @@ class Auto:
             except UnlearningError as error:
                 tried.append({"method": name, "error": str(error)})
                 last = error
+                too_large = error if isinstance(error, DoesNotFitError) else too_large
                 continue
             trial = judge.measure(unlearned)
             tried.append(trial.facts())
@@ -110,6 +114,9 @@ class Auto:
         if best is None and last is None:
             reasons = " ".join(forbidden)
             raise UnlearningError(f"There is no time for any method: {reasons} {MORE_TIME}")
+        if best is None and too_large is not None:
+            # With more memory than is free now, another attempt may well come to an end.
+            raise too_large
         if best is None:
             raise UnlearningError(f"No method came to an end. {last} {ADVICE}") from last
         report(Progress("unlearning", 1.0, {"agreement": best.agreement}))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from workers.unlearning.base import Problem, Progress, Report, Samples, Unlearned
 from workers.unlearning.compute import Compute
 from workers.unlearning.embedding import Embedded, answer, draw, embed
+from workers.unlearning.features import features
 from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import copied, lay_out
 from workers.unlearning.neighbours import nearest, neighbour_outputs, standardised
@@ -19,6 +20,7 @@ from workers.unlearning.redirect.search import Search
 from workers.unlearning.redirect.targets import Targets, guided_targets, targets
 from workers.unlearning.registry import register
 from workers.unlearning.resuming import once, pack_embedded, unpack_embedded
+from workers.unlearning.spaces import Space, WithFeatures, choose
 from workers.unlearning.tap import Tapped
 
 # It stops at its goal; so much of it is good enough to be an end.
@@ -75,9 +77,10 @@ def redirected(
 
 @dataclass(frozen=True)
 class _Views:
-    """One set of samples as the parent sees it, and as a network does that saw none forgotten.
+    """One set of samples as the parent sees it, and where it lies in a space of the innocent.
 
-    innocent: that one's representations (n, d), standardised. said: its logits (n, k).
+    innocent: (n, s), made without any forgotten sample. said: the logits (n, k) of the network that
+    looked at it there.
     """
 
     parent: Embedded
@@ -102,6 +105,7 @@ class _Run:
         self.report = report
         self.generator = torch.Generator().manual_seed(problem.seed)
         self.origin = problem.origin if config.hold_to_origin else None
+        self.space: Space | None = None
 
     def go(self) -> tuple[nn.Module, dict[str, Any]]:
         remaining, forgotten, unseen = self._views()
@@ -126,6 +130,7 @@ class _Run:
         return best.student, {
             "forgotten": len(forgotten.innocent),
             "remaining": len(self.problem.remaining),
+            **self._likeness(),
             "contradicted": goal.contradicted,
             "contradicted_naturally": goal.natural,
             "contradicted_by_chance": goal.by_chance,
@@ -138,6 +143,12 @@ class _Run:
             "agreement_kept": edit.kept(look),
             "after": look.metrics(),
         }
+
+    def _likeness(self) -> dict[str, Any]:
+        """By what samples were taken to be alike, where neighbours were asked."""
+        if self.space is None:
+            return {}
+        return {"likeness": self.space.name, "likenesses": self.space.contradicted}
 
     def _views(self) -> tuple[_Views, _Views, _Views | None]:
         """Remaining, forgotten and held-out samples, seen by both networks."""
@@ -156,11 +167,13 @@ class _Run:
             ready += count
             self.report(Progress("embedding", ready / total))
 
-        def seen_by(network: nn.Module, compute: Compute) -> list[Embedded]:
+        def seen_by(
+            network: nn.Module, compute: Compute, *, described: bool = False
+        ) -> list[Embedded]:
             with Tapped(copied(network, problem.device), problem.tap) as tapped:
                 return [
                     embed(
-                        tapped,
+                        WithFeatures(tapped) if described else tapped,
                         samples,
                         positions,
                         problem.device,
@@ -177,7 +190,7 @@ class _Run:
             if self.guide is not None:
                 return [*parent, *seen_by(self.guide, problem.compute.exact())]
             torch.manual_seed(problem.seed)
-            return [*parent, *seen_by(problem.fresh(), problem.compute)]
+            return [*parent, *seen_by(problem.fresh(), problem.compute, described=True)]
 
         both = once(
             problem.compute.saves,
@@ -189,24 +202,39 @@ class _Run:
             unpack_embedded,
         )
         parent, other = both[: len(work)], both[len(work) :]
-        innocent = standardised([part.representations for part in other])
+        innocent = self._innocent(parent, [part.representations for part in other])
         said = [part.logits for part in other]
         views = [_Views(*one) for one in zip(parent, innocent, said, strict=True)]
         return views[0], views[1], views[2] if len(views) > 2 else None
 
+    def _innocent(self, parent: list[Embedded], seen: list[Tensor]) -> list[Tensor]:
+        """Where the sets, remaining samples first, lie among those that are like them."""
+        if self.guide is not None:
+            return standardised(seen)
+        _, blocks = features(self.problem.remaining.batch(torch.arange(1)))
+        self.space = choose(
+            seen,
+            parent[0].representations.shape[1],
+            blocks,
+            parent[0].logits.softmax(dim=1),
+            self.config.neighbours,
+        )
+        return self.space.sets
+
     def _targets(self, used: _Views, forgotten: _Views, unseen: _Views) -> Targets:
-        outputs = used.parent.logits.softmax(dim=1)
+        # In float32, whatever a network is all but certain of would be one and the same.
+        outputs = used.parent.logits.double().softmax(dim=1)
 
         def without(of: _Views) -> Tensor:
             if self.guide is not None:
-                return of.said.softmax(dim=1)
+                return of.said.double().softmax(dim=1)
             return neighbour_outputs(of.innocent, used.innocent, outputs, self.config.neighbours)
 
         aim = targets if self.guide is None else guided_targets
         return aim(
-            forgotten.parent.logits.softmax(dim=1),
+            forgotten.parent.logits.double().softmax(dim=1),
             without(forgotten),
-            unseen.parent.logits.softmax(dim=1),
+            unseen.parent.logits.double().softmax(dim=1),
             without(unseen),
             outputs,
         )

@@ -67,7 +67,11 @@ def as_unseen(confidence: Tensor, seen: Tensor, unseen: Tensor) -> Tensor:
     The quantile that it has among remaining samples' confidence `seen` (r,) is looked up among
     held-out ones' `unseen` (h,); it is never raised.
     """
-    ranks = torch.searchsorted(seen.sort().values, confidence) / max(len(seen), 1)
+    order = seen.sort().values
+    below = torch.searchsorted(order, confidence)
+    # Ties have the middle one of their ranks: a network may be all but certain of everything.
+    not_above = torch.searchsorted(order, confidence, right=True)
+    ranks = (below + not_above).to(unseen.dtype) / (2 * max(len(seen), 1))
     return torch.minimum(confidence, unseen.quantile(ranks.clamp(0.0, 1.0)))
 
 
@@ -151,8 +155,8 @@ def _towards(
     )
     return Targets(
         turned=turned,
-        kept=with_confidence(forgotten, confidence)[~turned],
-        said=said[turned].clamp(min=FLOOR),
+        kept=with_confidence(forgotten, confidence)[~turned].float(),
+        said=said[turned].clamp(min=FLOOR).float(),
         natural=natural,
         contradicted=contradicted,
         by_chance=at_least(contradicted, len(forgotten), natural),
