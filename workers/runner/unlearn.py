@@ -47,6 +47,7 @@ from workers.unlearning.tap import find_tap
 
 Tell = Callable[[ProgressLine], None]
 EXAMPLES = 8
+MOVED = "Representations of data that were not forgotten have moved."
 
 log = structlog.get_logger(__name__)
 
@@ -124,8 +125,10 @@ def unlearn(
         )
         representation["kept"] = asdict(kept)
         count = len(sets.forgotten), len(sets.remaining)
-        reasons = (*verdict.reasons, *complaints(kept, plan.min_agreement, *count))
-        verdict = Verdict(not reasons, reasons)
+        moved = complaints(kept, plan.min_agreement, *count)
+        verdict = Verdict(verdict.passed and not moved, (*verdict.reasons, *moved))
+        if moved:
+            report = replace(report, level="none", statement=MOVED)
     tell(ProgressLine(phase="publishing", fraction=0))
     facts = {
         "edit_of": edit_of(plan, edited=unlearned.edited),

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from workers.evaluation.closeness import Kept, complaints
+from tests.workers.memorised import samples
+from workers.evaluation.closeness import Kept, complaints, measure_kept
 from workers.unlearning.auto.config import AutoConfig
 from workers.unlearning.auto.method import methods_for
 from workers.unlearning.base import Problem, Tap, UnlearningError
@@ -84,6 +85,45 @@ def test_a_representation_that_moved_is_refused() -> None:
     assert "on remaining data is 0.9600; at least 0.9700" in first
     assert "on held-out data is 0.9000; at least 0.9" in second
     assert complaints(replace(near, holdout=None), 0.97, 10, 990) == ()
+
+
+class Collapsed(nn.Module):
+    """Representations (b, d) as they are, or brought to the nearest of a few `places` (p, d)."""
+
+    def __init__(self, places: Tensor | None = None) -> None:
+        super().__init__()
+        self.places = places
+        self.view = nn.Identity()
+
+    def forward(self, points: Tensor) -> Tensor:
+        if self.places is not None:
+            points = self.places[torch.cdist(points, self.places).argmin(dim=1)]
+        seen: Tensor = self.view(points)
+        return seen
+
+
+def test_where_all_directions_are_nearly_one_a_collapse_is_seen_all_the_same() -> None:
+    """Any two have a cosine of 0.98. What is left of a sample in its cluster's middle is little."""
+    points = 7.0 + torch.randn(600, 32, generator=torch.Generator().manual_seed(1))
+    places = points[:16]
+    candidate = Collapsed(places)
+    plain = nn.functional.cosine_similarity(points, candidate(points)).mean()
+
+    kept = measure_kept(
+        Collapsed(),
+        candidate,
+        Tap("view", "output"),
+        remaining=samples(points[:400]),
+        holdout=samples(points[400:]),
+        device=torch.device("cpu"),
+        seed=1,
+    )
+
+    assert plain > 0.97
+    assert kept.remaining < 0.7
+    assert kept.holdout is not None
+    assert kept.holdout < 0.7
+    assert len(complaints(kept, 0.97, 10, 990)) == 2
 
 
 class Counted:

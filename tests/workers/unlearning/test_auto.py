@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -86,7 +87,8 @@ class Stub:
 
     def unlearn(self, problem: Problem, report: Report) -> Unlearned:  # noqa: ARG002
         self.check(problem.parameters)
-        return Unlearned(self._make(problem), self.name, {}, {"made_by": self.name})
+        parameters = {"steps": 7} if self.name == "distil" else {}
+        return Unlearned(self._make(problem), self.name, parameters, {"made_by": self.name})
 
 
 def use(monkeypatch: pytest.MonkeyPatch, **makers: Callable[[Problem], torch.nn.Module]) -> None:
@@ -94,8 +96,8 @@ def use(monkeypatch: pytest.MonkeyPatch, **makers: Callable[[Problem], torch.nn.
     monkeypatch.setattr(auto, "get_method", known.__getitem__)
 
 
-def fail(_problem: Problem) -> torch.nn.Module:
-    raise UnlearningError("It does not learn.")
+def fail(_problem: Problem, kind: type[Exception] = UnlearningError) -> torch.nn.Module:
+    raise kind("It does not learn.")
 
 
 def nudged(problem: Problem, share: float = 0.4) -> torch.nn.Module:
@@ -135,11 +137,9 @@ def test_another_method_is_tried_where_one_loses_agreement_or_fails(
 def test_want_of_memory_is_told_as_such_for_another_attempt_may_have_more(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def starve(_problem: Problem) -> torch.nn.Module:
-        raise DoesNotFitError("One sample does not fit.")
-
+    starve = partial(fail, kind=DoesNotFitError)
     use(monkeypatch, redirect=fail, distil=starve, laf=fail)
-    with pytest.raises(DoesNotFitError, match="One sample does not fit"):
+    with pytest.raises(DoesNotFitError, match="It does not learn"):
         run(digits.problem())
 
     use(monkeypatch, redirect=starve, distil=starve, laf=lambda given: given.model)
@@ -243,6 +243,7 @@ def test_a_student_that_is_refused_for_unseen_data_guides_an_edit(
     tried = [trial["method"] for trial in unlearned.summary["auto"]["tried"]]
     assert tried == (expected or ["redirect", "distil", "laf"])
     assert [type(guide) for guide in guides] == ([Student] if remaining else [])
+    assert unlearned.parameters == ({"student": {"steps": 7}} if remaining else {})
 
 
 def turned_round(problem: Problem) -> torch.nn.Module:

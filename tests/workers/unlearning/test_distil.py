@@ -83,13 +83,14 @@ def test_two_runs_give_the_same_bytes_and_another_seed_gives_others(digits: Digi
 
 
 def test_lessons_go_on_until_agreement_is_kept_or_the_passes_are_used_up(digits: Digits) -> None:
-    short = {"passes": 0.1, "min_steps": 10, "max_passes": 3.0}
+    short = {"passes": 1.0, "min_steps": 10, "max_passes": 3.0}
 
     unlearned = run(digits.problem(min_agreement=1.0, parameters=short))
 
-    # 3 passes of 960 samples are 24 steps of 128 (rounded up): 10, and twice 5.
-    assert unlearned.summary["lessons"] == 3
-    assert unlearned.summary["steps_taken"] == 20
+    # A pass over 960 samples is 8 steps of 128, fewer than the fewest; three times these are 30:
+    # 10, and four times 5.
+    assert unlearned.summary["lessons"] == 5
+    assert unlearned.summary["steps_taken"] == 30
     assert not unlearned.summary["agreement_kept"]
 
 

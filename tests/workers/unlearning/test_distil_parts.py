@@ -35,6 +35,20 @@ def test_a_class_of_which_nothing_remains_is_never_taught(prior_shift: float) ->
     assert found.decisions[:3].tolist() == [1, 1, 2]
 
 
+@pytest.mark.parametrize("prior_shift", [0.0, 0.5])
+def test_a_parent_that_is_certain_of_a_class_that_is_gone_teaches_its_next_answer(
+    prior_shift: float,
+) -> None:
+    """In float32, softmax leaves nothing for the others; an empty target would be class 0."""
+    certain = torch.tensor([[0.0, -120.0, -110.0]])
+    others = logits(*[[0.6, 0.3, 0.1]] * 3, *[[0.01, 0.49, 0.5]] * 396)
+    remaining = torch.cat([certain, others])
+    found = targets(remaining, logits(*[[0.98, 0.01, 0.01]] * 200), prior_shift)
+
+    assert found.soft[0].tolist() == pytest.approx([0.0, math.exp(-10), 1.0], abs=1e-4)
+    assert found.decisions[0] == 2
+
+
 @pytest.mark.parametrize(
     ("prior_shift", "wanted"), [(0.0, 0.6), (0.5, 0.4641), (1.0, 1 / 3)], ids=["no", "half", "full"]
 )

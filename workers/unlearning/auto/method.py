@@ -16,6 +16,7 @@ from workers.unlearning.base import Problem, Progress, Report, Unlearned, Unlear
 from workers.unlearning.embedding import answer, draw
 from workers.unlearning.errors import DoesNotFitError
 from workers.unlearning.finished import finished
+from workers.unlearning.guided.method import guided_by
 from workers.unlearning.hindsight import Hindsight, hindsight
 from workers.unlearning.layout import copied
 from workers.unlearning.registry import get_method, register
@@ -84,6 +85,7 @@ class Auto:
         config = AutoConfig.read(problem.parameters)
         judge = _Judge(config, problem)
         best: Trial | None = None
+        student: Unlearned | None = None
         tried: list[dict[str, Any]] = []
         last: UnlearningError | None = None
         too_large: DoesNotFitError | None = None
@@ -97,6 +99,8 @@ class Auto:
                 continue
             try:
                 unlearned = attempt(name, problem, report)
+                if student is not None and name == "guided":
+                    unlearned = guided_by(student, unlearned)
             except UnlearningError as error:
                 tried.append({"method": name, "error": str(error)})
                 last = error
@@ -106,7 +110,7 @@ class Auto:
             tried.append(trial.facts())
             if name == "distil" and trial.agreement >= problem.min_agreement:
                 # Refused for what it says of data that nobody has seen, it is a guide all the same.
-                problem = replace(problem, guide=unlearned.model)
+                problem, student = replace(problem, guide=unlearned.model), unlearned
             if best is None or trial.rank > best.rank:
                 best = trial
             if trial.kept and trial.unlearned.reached:

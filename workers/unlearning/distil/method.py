@@ -83,7 +83,8 @@ class _Run:
             return agreement(wanted, self._exactly(student, watched), known)
 
         student, trainer, at = self._first_lesson(goal, watched)
-        steps, most = self._steps(self.config.passes), self._steps(self.config.max_passes)
+        steps = self._steps(self.config.passes)
+        most = self._most(steps)
         # Later lessons go on from what is known, at half the step size: where agreement is not
         # there yet, the data are hard, and time helps.
         more = max(1, steps // 2)
@@ -176,6 +177,12 @@ class _Run:
     def _steps(self, passes: float) -> int:
         batch = min(self.config.batch, len(self.problem.remaining))
         return max(self.config.min_steps, math.ceil(passes * len(self.problem.remaining) / batch))
+
+    def _most(self, steps: int) -> int:
+        """Steps of all lessons; of few data too, where the fewest are more than all passes take."""
+        config = self.config
+        longer = math.ceil(steps * config.max_passes / config.passes)
+        return max(self._steps(config.max_passes), longer)
 
     def _first_lesson(self, goal: Targets, watched: Tensor) -> tuple[nn.Module, Student, Position]:
         """The student after its first lesson, or where a run that was killed had come later."""

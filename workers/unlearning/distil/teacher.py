@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from workers.unlearning.label_noise import label_noise
-from workers.unlearning.shares import class_weights, emptied, parts_of
+from workers.unlearning.shares import among_others, class_weights, emptied, parts_of
 
 TRIES = 5
+# Outputs that sum up to less than this are rounding.
+LEAST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,13 @@ def soften(
         if not shift or _flipped(soft, weights**shift, gone) <= flips:
             break
     factors = (weights**shift).masked_fill(gone, 0.0)
-    for part in parts_of(soft):
+    for part, logits in zip(parts_of(soft), parts_of(remaining), strict=True):
         part.mul_(factors)
-        part.div_(part.sum(dim=1, keepdim=True).clamp(min=1e-12))
+        left = part.sum(dim=1, keepdim=True)
+        part.div_(left.clamp(min=LEAST))
+        # Where the parent is certain of a class that is gone, nothing is left of its outputs.
+        nothing = left.squeeze(1) < LEAST
+        part[nothing] = among_others(logits[nothing], gone).softmax(dim=1)
     return shift
 
 

@@ -36,9 +36,13 @@ class Guided:
         own = replace(problem, parameters=config.student, compute=compute)
         student = finished(own, lambda: get_method("distil").unlearn(own, report))
         made = redirected(self.name, config, problem, report, student.model)
-        return replace(
-            made,
-            # As all parameters are told: with defaults, which may be others one day.
-            parameters={**made.parameters, "student": dict(student.parameters)},
-            summary={**made.summary, "student": dict(student.summary)},
-        )
+        return guided_by(student, made)
+
+
+def guided_by(student: Unlearned, made: Unlearned) -> Unlearned:
+    """The result, with what made its guide: all parameters, for defaults may be others one day."""
+    return replace(
+        made,
+        parameters={**made.parameters, "student": dict(student.parameters)},
+        summary={**made.summary, "student": dict(student.summary)},
+    )
