@@ -42,7 +42,9 @@ def main() -> None:
     parser.add_argument("--images", choices=sorted(SOURCES), default="fashion-mnist")
     parser.add_argument("--rows", type=int, help="take this many training samples only")
     parser.add_argument("--tasks", type=listed(list(TASKS)), default=DEFAULT_TASKS)
-    parser.add_argument("--methods", type=listed(known()), default="auto,redirect,distil,laf")
+    parser.add_argument(
+        "--methods", type=listed(known()), default="auto,redirect,distil,guided,laf"
+    )
     parser.add_argument("--parameters", type=json.loads, default={}, help="of all methods, JSON")
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     parser.add_argument("--first-seed", type=int, default=0)

@@ -18,6 +18,7 @@ from rich.table import Table
 from bench.unlearning.compare import NOTHING, Row, to_json
 from bench.unlearning.measures import Measures
 from bench.unlearning.training import Cost
+from workers.unlearning.precision import best_precision
 
 COLUMNS = ("train_r", "train_f", "test", "asr", "memorisation_gap")
 TITLES = ("Train_r", "Train_f", "Test", "ASR", "mem. gap")
@@ -29,6 +30,8 @@ def machine(threads: int, device: str = "cpu") -> dict[str, Any]:
         "machine": platform.machine(),
         "device": torch.cuda.get_device_name() if device == "cuda" else device,
         "threads": threads,
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "precision": str(best_precision(torch.device(device))).removeprefix("torch."),
         "python": platform.python_version(),
         "torch": torch.__version__,
     }

@@ -86,6 +86,40 @@ def check_that_it_changed_little_elsewhere(parent: Parent, published: Any) -> No
         assert functional.cosine_similarity(*states).mean() > 0.95
 
 
+@pytest.mark.parametrize("parent", ["bert", "clip"], indirect=True)
+def test_a_method_is_chosen_by_itself(
+    parent: Parent, registered: Registered, tmp_path: Path
+) -> None:
+    """Nobody sets a parameter, and the version says which method it was."""
+    with runs_below(registered.folder) as runs:
+        made = runs.unlearned(
+            parent, registered.first, tmp_path / "chosen", method="auto", parameters={}
+        )
+
+    assert made.passed, made.reasons
+    told = json.loads((tmp_path / "chosen" / "unlearning.json").read_text(encoding="utf-8"))
+    assert told["method"]["name"] in ("redirect", "laf")
+    assert told["method"]["summary"]["auto"]["kept"]
+    published = parent.family.auto.from_pretrained(tmp_path / "chosen")
+    check_that_it_changed_little_elsewhere(parent, published)
+    if parent.family.misled:
+        check_that_what_was_learnt_by_heart_is_gone(parent, published)
+
+
+@pytest.mark.parametrize("parent", ["image encoder"], indirect=True)
+def test_an_encoder_whose_representations_moved_has_no_level(
+    parent: Parent, registered: Registered, tmp_path: Path
+) -> None:
+    """Its decisions between prototypes may be kept all the same."""
+    with runs_below(registered.folder) as runs:
+        made = runs.unlearned(parent, registered.first, tmp_path / "moved", min_agreement=0.99999)
+
+    assert not made.passed
+    assert any("mean cosine" in reason for reason in made.reasons)
+    assert made.audit["level"] == "none"
+    assert made.audit["statement"].startswith("Representations of data that were not forgotten")
+
+
 def check_that_what_was_learnt_by_heart_is_gone(parent: Parent, published: Any) -> None:
     """Of the wrong labels, a third at least are said no more, and true ones are said instead."""
     forgotten = part(parent.trained, torch.from_numpy(FORGET))
