@@ -1,6 +1,7 @@
 """A limit on time: what is forecast to take longer is not begun."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,10 @@ from workers.unlearning.auto import method as auto
 from workers.unlearning.auto.budget import Budget
 from workers.unlearning.auto.forecast import Pace, Work, pace_of, work_of
 from workers.unlearning.base import Problem, UnlearningError
+from workers.unlearning.compute import Compute
+from workers.unlearning.ranks import Ranks
 from workers.unlearning.registry import get_method
+from workers.unlearning.savepoints import Clock, DiskSavepoints
 
 
 def test_what_a_method_does_is_counted_by_its_defaults(digits: Digits) -> None:
@@ -43,6 +47,34 @@ def test_time_that_is_left_decides(digits: Digits) -> None:
     assert "and 0 s of 240 are left" in str(budget.forbids("redirect"))
     unlimited = Budget(0.0, problem, pace_of, lambda: now)
     assert unlimited.forbids("distil") is None
+
+
+def test_a_run_that_goes_on_has_no_more_time_than_was_left(digits: Digits, tmp_path: Path) -> None:
+    """Else a method could be begun that was not, and another version would be published."""
+    saves = DiskSavepoints(tmp_path, Clock(0.0), Ranks(), pytest.fail)
+    problem = digits.problem(
+        remaining=Sized(48_000),
+        forgotten=Sized(12_000),
+        holdout=Sized(10_000),
+        compute=Compute(saves=saves),
+    )
+    now = 0.0
+
+    def budget() -> Budget:
+        return Budget(240.0, problem, lambda _problem: Pace(1e-4, 1e-3), lambda: now)
+
+    first = budget()
+    assert first.forbids("redirect") is None
+    now = 20.0
+    said = first.forbids("distil")
+    assert said is not None
+
+    now = 1000.0
+    resumed = budget()
+    assert resumed.forbids("redirect") is None
+    assert resumed.forbids("distil") == said
+    now = 1219.0
+    assert "1 s of 240 are left" in str(resumed.forbids("guided"))
 
 
 def test_the_pace_is_taken_on_a_few_samples_and_leaves_no_trace(digits: Digits) -> None:

@@ -8,13 +8,17 @@ import torch
 
 from workers.unlearning.auto.forecast import Pace, pace_of, work_of
 from workers.unlearning.base import Problem
+from workers.unlearning.savepoints import Saved
+
+SAVED = "budget"
 
 
 class Budget:
     """So many seconds for all methods together, of which each takes its part; 0 is no limit.
 
     A method that is forecast to need more than is left is not begun. One that has begun is not
-    interrupted: the forecast can be wrong.
+    interrupted: the forecast can be wrong. A run that goes on where another was killed decides as
+    that one had decided, and has what that one had left when it last did.
     """
 
     def __init__(
@@ -28,12 +32,23 @@ class Budget:
         self._measure = pace
         self._clock = clock
         self._seconds = seconds
-        self._began = clock()
+        saved = problem.compute.saves.load(SAVED)
+        self._before: dict[str, str | None] = {} if saved is None else saved.facts["decided"]
+        self._decided = dict(self._before)
+        self._began = clock() - (0.0 if saved is None else saved.facts["spent"])
 
     def forbids(self, name: str) -> str | None:
         """Why the method `name` is not begun, in a sentence; None if there is time for it."""
         if not self._seconds:
             return None
+        if name in self._before:
+            return self._before[name]
+        self._decided[name] = self._decide(name)
+        facts = {"decided": self._decided, "spent": self._clock() - self._began}
+        self._problem.compute.saves.save(SAVED, Saved(facts=facts))
+        return self._decided[name]
+
+    def _decide(self, name: str) -> str | None:
         needed = self._pace.seconds(work_of(name, self._problem))
         left = torch.tensor([self._seconds - (self._clock() - self._began)], dtype=torch.double)
         # Clocks differ, and what is decided by them has to be decided alike in all processes.
