@@ -33,7 +33,7 @@ class Budget:
         self._clock = clock
         self._seconds = seconds
         saved = problem.compute.saves.load(SAVED)
-        self._before: dict[str, str | None] = {} if saved is None else saved.facts["decided"]
+        self._before: dict[str, str | None] = dict({} if saved is None else saved.facts["decided"])
         self._decided = dict(self._before)
         self._began = clock() - (0.0 if saved is None else saved.facts["spent"])
 
