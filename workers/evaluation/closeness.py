@@ -63,6 +63,8 @@ def measure_kept(
     def cosine(seen: list[Tensor]) -> tuple[float, float, float]:
         before, after = (one - middle for one in seen)
         each = functional.cosine_similarity(before, after).double()
+        # Where nothing but the mean is known of a sample, it is kept if the mean is.
+        each[~(before.any(dim=1) | after.any(dim=1))] = 1.0
         drawn = resampled_means(each.unsqueeze(1), RESAMPLES, seed).squeeze(1)
         return float(each.mean()), *ends(drawn)
 

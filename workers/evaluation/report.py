@@ -148,8 +148,8 @@ class TwoSample:
 class RepresentationReport:
     """Of `pairs` of a forgotten sample and the held-out one that is most like it.
 
-    against: what the distances are held against, "sham sets", or "swaps" within the pairs where
-    there are too few held-out samples for these.
+    against: what the distances are held against, "swaps and sham sets", or "swaps" within the pairs
+    alone where there are too few held-out samples. The p-value is the larger of the two.
     """
 
     pairs: int

@@ -130,7 +130,7 @@ def two_sample(first: Tensor, second: Tensor, generator: torch.Generator) -> Two
     2 E|x - y| - E|x - x'| - E|y - y'| (Szekely and Rizzo, Journal of Statistical Planning and
     Inference 143, 2013) needs no choice of a kernel or its width. The p-value comes from swaps
     within pairs: within a pair, which of two samples that are alike was forgotten says little
-    if none has been remembered. It is for where there are no sham sets; see `against_shams`.
+    if none has been remembered. How little is asked by `against_shams`.
     """
     count = len(first)
     across = torch.cdist(first, second).double()

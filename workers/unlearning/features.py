@@ -37,8 +37,9 @@ class Block:
 def features(inputs: Inputs) -> tuple[Tensor, tuple[Block, ...]]:
     """Inputs of b samples on the CPU -> features (b, f) in float32, and what their columns are.
 
-    Which columns there are depends on the kind of the inputs alone, not on how a batch is padded.
-    A tensor that nothing is known about has none, and f can be 0.
+    Which columns there are depends on the kind of the inputs alone, not on how a batch is padded;
+    frames without a mask are taken for images, which have one size. A tensor that nothing is known
+    about has no columns, and f can be 0.
     """
     named = inputs if isinstance(inputs, dict) else {"": inputs}
     mask = named.get(MASK)
@@ -101,10 +102,11 @@ def spectrum(waveforms: Tensor, mask: Tensor | None) -> Tensor:
     Windows of 256 samples that overlap by half, after Welch (IEEE Transactions on Audio and
     Electroacoustics 15, 1967).
     """
-    short = max(0, WINDOW - waveforms.shape[1])
+    # So that every sample lies in a window, whatever it is padded to.
+    room = (0, WINDOW)
     heard = mask if mask is not None and mask.shape == waveforms.shape else waveforms != 0
-    windows = functional.pad(waveforms, (0, short)).unfold(1, WINDOW, WINDOW // 2)
-    sounding = functional.pad(heard.float(), (0, short)).unfold(1, WINDOW, WINDOW // 2).mean(dim=2)
+    windows = functional.pad(waveforms, room).unfold(1, WINDOW, WINDOW // 2)
+    sounding = functional.pad(heard.float(), room).unfold(1, WINDOW, WINDOW // 2).mean(dim=2)
     power = torch.fft.rfft(windows * torch.hann_window(WINDOW)).abs().square()
     # A window counts by how much of it is no padding.
     weights = sounding / sounding.sum(dim=1, keepdim=True).clamp(min=SILENCE)

@@ -3,7 +3,7 @@
 How well a network with fresh weights tells inputs apart depends on its architecture: convolutions
 do it as well as pixels do, untrained attention hardly does it. So its view, the inputs themselves,
 and both together are tried on remaining samples. Both are taken, unless the neighbours in one alone
-say more often what the parent says. What is forgotten has no part in the choice either.
+say what the parent says clearly more often. What is forgotten has no part in the choice either.
 """
 
 from collections.abc import Sequence
@@ -37,6 +37,8 @@ class WithFeatures:
         representation, logits = self._tapped(inputs)
         with torch.autocast(representation.device.type, enabled=False):
             told, _ = features(to(inputs, torch.device("cpu")))
+        # What a network makes of inputs that are no numbers is for the network to say.
+        told = told.nan_to_num(0.0, 0.0, 0.0)
         own = representation.float()
         return torch.cat([own, told.to(own.device)], dim=1), logits
 
@@ -67,8 +69,10 @@ def choose(
         neighbours: how many of them are asked.
     """
     names = (NETWORK, INPUTS, BOTH) if blocks else (NETWORK,)
-    among = _spread(len(outputs), AMONG)
-    asked = _spread(len(among), ASKED)
+    # Drawn, for a dataset may lie class by class, or class after class.
+    drawn = torch.Generator().manual_seed(0)
+    among = torch.randperm(len(outputs), generator=drawn)[:AMONG]
+    asked = torch.arange(min(ASKED, len(among)))
     contradicted = {}
     for name in names:
         (references,) = located([seen[0][among]], width, blocks, name)
@@ -116,10 +120,3 @@ def _alike(sets: list[Tensor], weight: float) -> list[Tensor]:
     spread = (sets[0] - mean).square().sum(dim=1).mean().sqrt()
     scale = weight / spread if spread > 0 else torch.tensor(0.0)
     return [(one - mean) * scale for one in sets]
-
-
-def _spread(count: int, most: int) -> Tensor:
-    """At most so many of `count` rows, evenly spread: a dataset may lie class by class."""
-    if count <= most:
-        return torch.arange(count)
-    return torch.arange(most) * count // most

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor
@@ -50,31 +52,58 @@ def test_a_sham_sample_is_paired_with_the_nearest_that_plays_itself() -> None:
     assert (playing.tolist(), others.tolist()) == ([1], [2])
 
 
-def test_shams_raise_no_more_alarms_than_they_say_where_swaps_do() -> None:
-    """Who is nearest to somebody lies where samples are dense, and what is dense is known better.
+def alarms(draw: Callable[[int, bool], tuple[Tensor, Tensor]], runs: int) -> dict[str, int]:
+    """How often p < 0.05 where nothing was forgotten, by sham pairs, by swaps, and by both.
 
-    Displacements (n,) grow with the distance from the middle, and nothing was forgotten.
+    `draw` gives places (n, s) and displacements (n,) of so many samples, forgotten ones or others.
     """
     generator = torch.Generator().manual_seed(0)
-
-    def draws(count: int) -> tuple[Tensor, Tensor]:
-        places = torch.randn(count, 8, generator=generator)
-        noise = 0.3 * torch.rand(count, generator=generator)
-        return places, places.norm(dim=1) + noise
-
-    alarms = {"shams": 0, "swaps": 0}
-    for _ in range(60):
-        (unseen, theirs), (forgotten, ours) = draws(300), draws(60)
+    found = {"shams": 0, "swaps": 0, "both": 0}
+    for _ in range(runs):
+        (unseen, theirs), (forgotten, ours) = draw(300, False), draw(60, True)
         shams = draw_shams(60, 300, generator)
         assert shams is not None
         around = near(unseen, unseen, 32)
         usual = [sham_pairs(around, members) for members in shams.members]
         rows, others = pairs(*(one.squeeze(1) for one in near(forgotten, unseen, 1)))
-        found = against_shams(ours[rows], theirs[others], usual, theirs)
-        swapped = two_sample(ours[rows, None], theirs[others, None], generator)
-        alarms["shams"] += found.p < 0.05
-        alarms["swaps"] += swapped.p < 0.05
+        held = against_shams(ours[rows], theirs[others], usual, theirs).p < 0.05
+        swapped = two_sample(ours[rows, None], theirs[others, None], generator).p < 0.05
+        found["shams"] += held
+        found["swaps"] += swapped
+        found["both"] += held and swapped
+    return found
 
-    # Of 60, one in twenty is 3; more than 8 would be by chance once in three hundred times.
-    assert alarms["shams"] <= 8
-    assert alarms["swaps"] > 20
+
+def test_swaps_alone_raise_alarms_where_what_is_dense_is_known_better() -> None:
+    """Who is nearest to somebody lies where samples are dense.
+
+    Displacements grow with the distance from the middle.
+    """
+    generator = torch.Generator().manual_seed(1)
+
+    def draw(count: int, _forgotten: bool) -> tuple[Tensor, Tensor]:
+        places = torch.randn(count, 8, generator=generator)
+        return places, places.norm(dim=1) + 0.3 * torch.rand(count, generator=generator)
+
+    found = alarms(draw, 60)
+    assert found["swaps"] > 20
+    # One in twenty of 60 is 3; more than 8 would be by chance once in three hundred times.
+    assert found["both"] <= 8
+
+
+def test_sham_pairs_alone_raise_alarms_where_the_forgotten_are_of_one_kind() -> None:
+    """Of ten kinds, one is displaced three times as far as the others, forgotten or not."""
+    generator = torch.Generator().manual_seed(2)
+    centres = 20 * torch.randn(10, 8, generator=generator)
+
+    def draw(count: int, forgotten: bool) -> tuple[Tensor, Tensor]:
+        kinds = torch.randint(10, (count,), generator=generator)
+        kinds = torch.zeros_like(kinds) if forgotten else kinds
+        places = centres[kinds] + torch.randn(count, 8, generator=generator)
+        far = torch.where(kinds == 0, 3.0, 1.0)
+        return places, far * torch.rand(count, generator=generator)
+
+    found = alarms(draw, 40)
+    assert found["shams"] > 15
+    # One in twenty of 40 is 2; more than 6 would be by chance once in three hundred times.
+    assert found["both"] <= 6

@@ -126,6 +126,23 @@ def test_where_all_directions_are_nearly_one_a_collapse_is_seen_all_the_same() -
     assert len(complaints(kept, 0.97, 10, 990)) == 2
 
 
+@pytest.mark.parametrize("points", [torch.ones(1, 4), torch.ones(9, 4)], ids=["one", "alike"])
+def test_what_is_unchanged_is_kept_where_there_is_nothing_around_the_mean(points: Tensor) -> None:
+    def kept(candidate: nn.Module) -> float:
+        return measure_kept(
+            Collapsed(),
+            candidate,
+            Tap("view", "output"),
+            remaining=samples(points),
+            holdout=None,
+            device=torch.device("cpu"),
+            seed=1,
+        ).remaining
+
+    assert kept(Collapsed()) == 1.0
+    assert kept(Collapsed(torch.full((1, 4), 2.0))) == 0.0
+
+
 class Counted:
     """Samples of which only the number is asked."""
 

@@ -65,13 +65,22 @@ def test_a_tone_is_known_by_its_frequency_and_not_by_its_length_or_padding() -> 
     waves, masks = zip(tone(200, 300, 900), tone(200, 900, 900), tone(280, 300, 900), strict=True)
     found = spectrum(torch.stack(waves), torch.stack(masks))
     assert found.shape == (3, WINDOW // 2 + 1)
-    # A window that is cut off by padding has other side lobes, far below the peak.
+    # How long a tone is changes the side lobes of its ends, far below the peak.
     loud = found.exp()
     assert (loud[0] - loud[1]).norm() < 0.3 * (loud[0] - loud[2]).norm()
     peak = int(loud[1].argmax())
     assert peak == round(200 / RATE * WINDOW)
     # What is shorter than a window is heard too.
     assert int(spectrum(waves[1][None, :100], None).argmax()) in (peak - 1, peak, peak + 1)
+
+
+def test_a_sound_is_told_alike_however_far_it_is_padded() -> None:
+    waves = torch.randn(2, 300, generator=torch.Generator().manual_seed(0))
+    mask = torch.ones(2, 300, dtype=torch.int64)
+    alone = spectrum(waves, mask)
+    for room in (1, 100, 600):
+        padded = (torch.nn.functional.pad(one, (0, room)) for one in (waves, mask))
+        torch.testing.assert_close(spectrum(*padded), alone)
 
 
 def test_frames_are_told_without_their_padding() -> None:

@@ -1,5 +1,6 @@
 """In which space are samples alike? By hand, and on the families' real inputs."""
 
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -58,6 +59,25 @@ def test_without_features_there_is_the_network_alone() -> None:
     points, outputs = classes_in_a_row(0.1, 0)
     found = choose([points], 2, (), outputs, 10)
     assert (found.name, set(found.contradicted)) == (NETWORK, {NETWORK})
+
+
+def test_a_dataset_that_lies_class_after_class_is_looked_at_evenly() -> None:
+    """Of 12,000 rows, every second one is of another class, which only the inputs tell."""
+    classes = torch.arange(12_000) % 2
+    noise = torch.randn(12_000, 2, generator=torch.Generator().manual_seed(0))
+    told = classes[:, None] + 0.01 * noise
+    found = choose([torch.cat([noise, told], 1)], 2, PIXELS, torch.eye(2)[classes], 10)
+    assert 0.4 < found.contradicted[NETWORK] < 0.6
+    assert found.contradicted[INPUTS] == 0.0
+
+
+def test_inputs_that_are_no_numbers_are_for_the_network_to_make_something_of() -> None:
+    """A network may well know what to do about a value that is missing."""
+    network = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+    inputs = torch.tensor([[0.5, math.nan, math.inf, 1.0]])
+    with Tapped(network, Tap("1", "input")) as tapped:
+        seen, _ = WithFeatures(tapped)(inputs)
+    assert seen[0, 3:].tolist() == [0.5, 0.0, 0.0, 1.0]
 
 
 def test_scales_are_those_of_remaining_samples_and_both_parts_weigh_alike() -> None:

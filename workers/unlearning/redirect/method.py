@@ -148,7 +148,8 @@ class _Run:
         """By what samples were taken to be alike, where neighbours were asked."""
         if self.space is None:
             return {}
-        return {"likeness": self.space.name, "likenesses": self.space.contradicted}
+        found = {"by": self.space.name, "contradicted": self.space.contradicted}
+        return {"likeness": found}
 
     def _views(self) -> tuple[_Views, _Views, _Views | None]:
         """Remaining, forgotten and held-out samples, seen by both networks."""
