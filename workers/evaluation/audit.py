@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from workers.evaluation.agreement import agreement, divergences
+from workers.evaluation.answers import likeness
 from workers.evaluation.cka import linear_cka
 from workers.evaluation.comparison import compare
 from workers.evaluation.intervals import ends, resampled_means, wilson
@@ -78,7 +79,11 @@ def audit(
         torch.manual_seed(seed + 1)
         networks = tuple(copied(model, device) for model in (parent, candidate, fresh()))
         before, after = (reader.read(model) for model in networks[:2])
-        view = reader.view(networks[2], before["remaining"].representations.shape[1])
+        reason, like = _unmeasurable(before), None
+        if reason is None:
+            width = before["remaining"].representations.shape[1]
+            # What was seen is large, and is gone by the end of the line.
+            like = likeness(reader.view(networks[2], width), before)
         known = hindsight(
             before["remaining"].logits,
             before["forgotten"].logits,
@@ -103,14 +108,14 @@ def audit(
             resamples=resamples,
             seed=seed,
         )
-        reason, compared = _unmeasurable(before), None
-        if reason is None:
+        compared = None
+        if like is not None:
             compared = compare(
                 reader,
                 networks[1],
                 before,
                 after,
-                view,
+                like,
                 known,
                 resamples=resamples,
                 seed=seed,

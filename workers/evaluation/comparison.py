@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from workers.evaluation.agreement import agreement
-from workers.evaluation.answers import Likeness, View, likeness
+from workers.evaluation.answers import Likeness
 from workers.evaluation.examination import FALSE_ALARMS, SINGLE, Examination, Examiner
 from workers.evaluation.intervals import clopper_pearson, wilson
 from workers.evaluation.reading import Reader
@@ -62,21 +62,20 @@ def compare(
     candidate: nn.Module,
     before: Answers,
     after: Answers,
-    view: View,
+    like: Likeness,
     known: Hindsight,
     *,
     resamples: int,
     seed: int,
     min_agreement: float,
 ) -> Comparison:
-    """`before` and `after` are what the parent and the candidate say, `view` says what is alike.
+    """`before` and `after` are what the parent and the candidate say, `like` says what is alike.
 
     `known` is what the parent's answers owe to the forgotten samples.
 
     Raises:
         UnlearningError: the candidate's answers cannot be used.
     """
-    like = likeness(view, before)
     examiner = Examiner(like, resamples, seed)
     first, second = examiner.examine(before), examiner.examine(after)
     generator = torch.Generator().manual_seed(seed)

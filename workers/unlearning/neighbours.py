@@ -26,11 +26,15 @@ def near(queries: Tensor, references: Tensor, count: int) -> tuple[Tensor, Tenso
     rows = torch.empty(len(queries), count, dtype=torch.int64, device=queries.device)
     apart = queries.new_empty(len(queries), count)
     at_once = max(FEWEST_ROWS, min(MOST_ROWS, AT_ONCE // max(1, len(references))))
+    # `torch.cdist` would copy all references for each part, twice.
+    squares = torch.linalg.vector_norm(references, dim=1).square()
     parts = (one.split(at_once) for one in (queries, rows, apart))
     for some, found, distances in zip(*parts, strict=True):
-        best = torch.cdist(some, references).topk(count, dim=1, largest=False)
+        # Squared distances, but for what is the same for all references.
+        best = torch.addmm(squares, some, references.T, alpha=-2).topk(count, 1, largest=False)
         found.copy_(best.indices)
-        distances.copy_(best.values)
+        own = torch.linalg.vector_norm(some, dim=1, keepdim=True).square()
+        distances.copy_((best.values + own).clamp(min=0).sqrt())
     return rows, apart
 
 
@@ -50,7 +54,8 @@ def nearest_others(rows: Tensor, references: Tensor, count: int) -> Tensor:
     Returns (q, count) int64, or fewer columns where there are no more others; with one reference
     alone, that one.
     """
-    found = nearest(references[rows], references, count + 1)
+    parts = [nearest(references[some], references, count + 1) for some in rows.split(MOST_ROWS)]
+    found = torch.cat(parts)
     own = found == rows.unsqueeze(1)
     last = own.to(torch.uint8).argsort(dim=1, stable=True)
     return found.gather(1, last[:, : max(1, found.shape[1] - 1)])

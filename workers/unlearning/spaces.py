@@ -21,7 +21,7 @@ from workers.unlearning.tap import Tapped
 NETWORK, INPUTS, BOTH = "network", "inputs", "network and inputs"
 # Remaining samples that are asked whether their neighbours contradict them, and those among which
 # neighbours are looked for meanwhile. At 1,000, the standard error of a share is 0.016 at most.
-ASKED, AMONG = 1000, 5000
+ASKED, AMONG = 1000, 2000
 # Standard errors of a share by which one space must be better than both together.
 CLEARLY = 2.0
 
@@ -62,7 +62,8 @@ def choose(
     """The space in which neighbours say most about what a sample is decided as.
 
     Args:
-        seen: what `WithFeatures` told of each set, (n, d + f); the first is remaining samples.
+        seen: what `WithFeatures` told of each set, (n, d + f); the first is remaining samples. It
+            is overwritten: the sets of the space are views of it.
         width: d, that of the network's representation.
         blocks: what the other columns are.
         outputs: the parent's softmax outputs (r, k) for the remaining samples.
@@ -75,7 +76,7 @@ def choose(
     asked = torch.arange(min(ASKED, len(among)))
     contradicted = {}
     for name in names:
-        (references,) = located([seen[0][among]], width, blocks, name)
+        (references,) = locate([seen[0][among]], width, blocks, name)
         said = other_outputs(asked, references, outputs[among], neighbours)
         decided = outputs[among][asked].argmax(dim=1)
         contradicted[name] = float((decided != said.argmax(dim=1)).double().mean())
@@ -83,40 +84,41 @@ def choose(
     together = contradicted.get(BOTH, 1.0)
     if together - contradicted[best] <= CLEARLY * (together * (1 - together) / len(asked)) ** 0.5:
         best = BOTH if blocks else NETWORK
-    return Space(best, located(seen, width, blocks, best), contradicted)
+    return Space(best, locate(seen, width, blocks, best), contradicted)
 
 
-def located(seen: Sequence[Tensor], width: int, blocks: Sequence[Block], name: str) -> list[Tensor]:
-    """Where the sets lie in the space of that name: all scales are those of the first one."""
-    parts = []
+def locate(seen: Sequence[Tensor], width: int, blocks: Sequence[Block], name: str) -> list[Tensor]:
+    """Where the sets lie in the space of that name, as views of `seen`, which is overwritten.
+
+    All scales are those of the first set. These tables are large: hardly more is held at once.
+    """
+    at = 0 if name == NETWORK else width
+    end = width if name == NETWORK else width + sum(block.width for block in blocks)
     if name != INPUTS:
-        parts.append(_alike(standardised([one[:, :width] for one in seen]), 1.0))
-    at = width
+        _weigh([one[:, :width] for one in seen], None, 1.0)
     for block in blocks if name != NETWORK else ():
-        columns = [one[:, at : at + block.width] for one in seen]
-        parts.append(_alike(_weighted(block, columns), len(blocks) ** -0.5))
+        _weigh([one[:, at : at + block.width] for one in seen], block, len(blocks) ** -0.5)
         at += block.width
-    return [torch.cat(one, dim=1) for one in zip(*parts, strict=True)]
+    return [one[:, width if name == INPUTS else 0 : end] for one in seen]
 
 
-def _weighted(block: Block, columns: list[Tensor]) -> list[Tensor]:
-    """Columns (n, w) of one kind, so that distances between them mean something.
+def _weigh(columns: list[Tensor], block: Block | None, weight: float) -> None:
+    """Rewrite columns (n, w) of one kind so that distances between them mean something.
 
     Tokens by their inverse document frequency (Spärck Jones, Journal of Documentation 28, 1972),
-    and a text by its direction alone. Pixels are of one unit already.
+    and a text by its direction alone. Pixels are of one unit already; anything else is
+    standardised. Then all are moved to the first one's mean, and a mean squared distance from it of
+    weight².
     """
-    if block.kind == "pixels":
-        return columns
-    if block.kind != "tokens":
-        return standardised(columns)
-    first = columns[0]
-    rarity = torch.log((1 + len(first)) / (1 + (first > 0).sum(dim=0)))
-    return [functional.normalize(one.log1p() * rarity, dim=1) for one in columns]
-
-
-def _alike(sets: list[Tensor], weight: float) -> list[Tensor]:
-    """Each (n, w) around the first one's mean, with a mean squared distance from it of weight²."""
-    mean = sets[0].mean(dim=0)
-    spread = (sets[0] - mean).square().sum(dim=1).mean().sqrt()
+    if block is not None and block.kind == "tokens":
+        first = columns[0]
+        rarity = torch.log((1 + len(first)) / (1 + (first > 0).sum(dim=0)))
+        for one in columns:
+            one.copy_(functional.normalize(one.log1p() * rarity, dim=1))
+    elif block is None or block.kind != "pixels":
+        for one, better in zip(columns, standardised(columns), strict=True):
+            one.copy_(better)
+    mean, spread = columns[0].mean(dim=0), columns[0].var(dim=0, correction=0).sum().sqrt()
     scale = weight / spread if spread > 0 else torch.tensor(0.0)
-    return [(one - mean) * scale for one in sets]
+    for one in columns:
+        one.sub_(mean).mul_(scale)

@@ -12,7 +12,7 @@ from workers.unlearning.base import Tap
 from workers.unlearning.embedding import embed
 from workers.unlearning.features import Block, features
 from workers.unlearning.neighbours import nearest_others, other_outputs
-from workers.unlearning.spaces import BOTH, INPUTS, NETWORK, WithFeatures, choose, located
+from workers.unlearning.spaces import BOTH, INPUTS, NETWORK, WithFeatures, choose, locate
 from workers.unlearning.tap import Tapped
 
 PIXELS = (Block("pixels", 2),)
@@ -83,7 +83,7 @@ def test_inputs_that_are_no_numbers_are_for_the_network_to_make_something_of() -
 def test_scales_are_those_of_remaining_samples_and_both_parts_weigh_alike() -> None:
     remaining = torch.tensor([[0.0, 0.0, 100.0, 0.0], [2.0, 0.0, 300.0, 0.0]])
     forgotten = torch.tensor([[4.0, 7.0, 200.0, 0.0]])
-    first, second = located([remaining, forgotten], 2, PIXELS, BOTH)
+    first, second = locate([remaining, forgotten], 2, PIXELS, BOTH)
     # What does not differ among remaining samples says nothing.
     assert first.tolist() == [[-1.0, 0.0, -1.0, 0.0], [1.0, 0.0, 1.0, 0.0]]
     assert second.tolist() == [[3.0, 0.0, 0.0, 0.0]]
@@ -92,7 +92,7 @@ def test_scales_are_those_of_remaining_samples_and_both_parts_weigh_alike() -> N
 def test_rare_tokens_count_for_more_than_common_ones() -> None:
     """The first token is in all texts, which says nothing; texts are compared by the second."""
     counts = torch.tensor([[3.0, 1.0, 0.0], [1.0, 1.0, 0.0], [3.0, 0.0, 1.0]])
-    (found,) = located([counts], 0, (Block("tokens", 3),), INPUTS)
+    (found,) = locate([counts], 0, (Block("tokens", 3),), INPUTS)
     apart = torch.cdist(found, found)
     assert apart[0, 1] < 1e-6
     assert apart[0, 2] > 1.0
@@ -103,8 +103,8 @@ def test_a_forgotten_sample_changes_nothing_of_where_the_others_lie() -> None:
     outputs = torch.eye(3)[torch.arange(200) % 3]
     blocks = (Block("tokens", 4),)
     seen[:, 2:] = seen[:, 2:].abs()
-    one = choose([seen[:200], seen[200:]], 2, blocks, outputs, 5)
-    other = choose([seen[:200], 1000 * seen[200:250]], 2, blocks, outputs, 5)
+    one = choose([seen[:200].clone(), seen[200:].clone()], 2, blocks, outputs, 5)
+    other = choose([seen[:200].clone(), 1000 * seen[200:250]], 2, blocks, outputs, 5)
     assert torch.equal(one.sets[0], other.sets[0])
     assert (one.name, one.contradicted) == (other.name, other.contradicted)
 
