@@ -16,6 +16,7 @@ from workers.evaluation.levels import level_of
 from workers.evaluation.reading import Reader
 from workers.evaluation.rebound import WORK
 from workers.evaluation.report import AuditReport, SetReport
+from workers.evaluation.singles import compare_singles
 from workers.evaluation.weights import weights
 from workers.unlearning.base import Samples, Tap
 from workers.unlearning.embedding import Embedded, draw
@@ -25,6 +26,7 @@ from workers.unlearning.layout import copied
 
 # With fewer samples on a side, membership is not measured: any AUC would fit.
 FEWEST = 20
+TOO_FEW = f"It needs {FEWEST} forgotten and {FEWEST} held-out samples."
 COMPARED = (
     "likeness",
     "membership",
@@ -80,7 +82,7 @@ def audit(
         networks = tuple(copied(model, device) for model in (parent, candidate, fresh()))
         before, after = (reader.read(model) for model in networks[:2])
         reason, like = _unmeasurable(before), None
-        if reason is None:
+        if reason is None or reason == TOO_FEW:
             width = before["remaining"].representations.shape[1]
             # What was seen is large, and is gone by the end of the line.
             like = likeness(reader.view(networks[2], width), before)
@@ -108,8 +110,10 @@ def audit(
             resamples=resamples,
             seed=seed,
         )
-        compared = None
-        if like is not None:
+        compared, singles = None, None
+        if like is not None and reason is not None:
+            singles = compare_singles(before, after, like, resamples=resamples, seed=seed)
+        elif like is not None:
             compared = compare(
                 reader,
                 networks[1],
@@ -128,7 +132,12 @@ def audit(
     constant = [name for name, report in measured.items() if report.cka is None]
     not_measured |= {f"{name}.cka": "The representations are constant." for name in constant}
     level, statement = level_of(measured, compared, reason, min_agreement)
-    found: dict[str, Any] = {name: getattr(compared, name, None) for name in COMPARED}
+    if singles is not None and level != "none":
+        statement = f"{statement} {singles.sentence()}"
+    found: dict[str, Any] = {name: getattr(compared or singles, name, None) for name in COMPARED}
+    for name in COMPARED if singles is not None else ():
+        if found[name] is not None:
+            del not_measured[name]
     return AuditReport(
         level=level,
         statement=statement,
@@ -181,8 +190,8 @@ def _unmeasurable(before: Mapping[str, Embedded]) -> str | None:
     """Why forgotten samples cannot be compared with held-out ones, if they cannot."""
     if "holdout" not in before:
         return "There is no held-out set."
-    if min(len(before["forgotten"]), len(before["holdout"])) < FEWEST:
-        return f"It needs {FEWEST} forgotten and {FEWEST} held-out samples."
     if before["forgotten"].logits.shape[1] < 2:
         return "The model has fewer than two classes."
+    if min(len(before["forgotten"]), len(before["holdout"])) < FEWEST:
+        return TOO_FEW
     return None

@@ -81,7 +81,7 @@ def compare(
     generator = torch.Generator().manual_seed(seed)
     not_measured: dict[str, str] = {}
 
-    single = _per_sample(first, second)
+    single = per_sample_of(first, second)
     if single is None:
         not_measured["per_sample"] = "It needs 100 held-out samples."
     representation = _representation(before, after, like, examiner.shams, seed)
@@ -98,7 +98,7 @@ def compare(
         not_measured["rebound"] = "Predictions on remaining samples did not survive the training."
     return Comparison(
         after=second,
-        likeness=LikenessReport(like.by, dict(like.contradicted)),
+        likeness=likeness_of(like),
         membership={
             name: AttackReport(
                 before=first.attacks[name],
@@ -109,12 +109,7 @@ def compare(
             for name in first.attacks
             if name != "memory"
         },
-        contradiction=MemoryReport(
-            before=first.contradiction,
-            after=second.contradiction,
-            band=second.band("contradiction"),
-            passed="contradiction" not in second.told_by,
-        ),
+        contradiction=contradiction_of(first, second),
         per_sample=single,
         representation=representation,
         rebound=rebound,
@@ -123,7 +118,23 @@ def compare(
     )
 
 
-def _per_sample(first: Examination, second: Examination) -> WorstReport | None:
+def likeness_of(like: Likeness) -> LikenessReport:
+    """In which space samples were taken to be alike."""
+    return LikenessReport(like.by, dict(like.contradicted))
+
+
+def contradiction_of(first: Examination, second: Examination) -> MemoryReport:
+    """How far neighbours contradict, before and after."""
+    return MemoryReport(
+        before=first.contradiction,
+        after=second.contradiction,
+        band=second.band("contradiction"),
+        passed="contradiction" not in second.told_by,
+    )
+
+
+def per_sample_of(first: Examination, second: Examination) -> WorstReport | None:
+    """Single samples, before and after; None with fewer than 100 held-out ones."""
     if first.worst is None or second.worst is None:
         return None
     return WorstReport(

@@ -107,6 +107,19 @@ def test_what_is_not_measured_is_none_with_a_reason(
     json.dumps(report.to_dict(), allow_nan=False)
 
 
+@pytest.mark.parametrize("count", [1, 7, 19])
+def test_a_few_samples_are_looked_at_one_by_one(count: int) -> None:
+    report = measure(network(), rows(count, 2), rows(200, 4))
+    assert report.level == "utility"
+    assert "20 forgotten and 20" in report.not_measured["membership"]
+    assert {"per_sample", "contradiction", "likeness"}.isdisjoint(report.not_measured)
+    assert report.per_sample is not None
+    assert report.per_sample.after.beyond <= count
+    assert report.contradiction is not None
+    assert "One by one, none of them stands out" in report.statement
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
 def test_every_figure_has_an_interval_that_holds_it() -> None:
     found = measure(turned(), rows(100, 2), rows(200, 4)).to_dict()
     figures = [

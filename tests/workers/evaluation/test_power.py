@@ -108,6 +108,23 @@ def test_single_samples_stand_out_before_and_not_after(of_oracle: AuditReport) -
     assert found.after.beyond_low <= 0.01
 
 
+@pytest.mark.parametrize("count", [1, 10])
+def test_a_few_samples_stand_out_one_by_one_before_and_not_after(
+    digits: Digits, oracle: nn.Module, count: int
+) -> None:
+    few = {"forgotten": Tensors(digits.forgotten[:count])}
+    parent, retrained = (digits.measure(one, **few) for one in (digits.parent, oracle))
+
+    assert parent.per_sample is not None
+    assert parent.per_sample.after.discoveries >= 0.7 * count
+    assert not parent.per_sample.passed
+    assert f"in the parent, {parent.per_sample.after.discoveries} did" in parent.statement
+    assert retrained.per_sample is not None
+    assert retrained.per_sample.before.discoveries == parent.per_sample.after.discoveries
+    assert retrained.per_sample.after.discoveries == 0
+    assert retrained.per_sample.passed
+
+
 def test_a_changed_head_hides_nothing_from_the_representations(
     digits: Digits, hider: nn.Module
 ) -> None:
