@@ -1,7 +1,6 @@
 """Which inputs are alike, by numbers derived by hand and by real data."""
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -19,14 +18,6 @@ from workers.unlearning.features import (
     over_time,
     spectrum,
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_large_images_are_averaged_over_fields_and_small_ones_are_not() -> None:

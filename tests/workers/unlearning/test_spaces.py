@@ -1,7 +1,6 @@
 """In which space are samples alike? By hand, and on the families' real inputs."""
 
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -16,14 +15,6 @@ from workers.unlearning.spaces import BOTH, INPUTS, NETWORK, WithFeatures, choos
 from workers.unlearning.tap import Tapped
 
 PIXELS = (Block("pixels", 2),)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_nobody_is_a_neighbour_of_oneself() -> None:
