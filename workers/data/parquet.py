@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from workers.data.errors import DatasetError
 from workers.data.locations import FILES_AT_FAULT, URL_AT_FAULT, fault
+from workers.data.tables.marks import refuse_tables
 
 # A row group may hold all of a file: it is read in pieces of this many bytes, not at once.
 BUFFER = 2**20
@@ -39,8 +40,11 @@ def list_files(uri: str) -> list[str]:
     try:
         filesystem, path = fsspec.core.url_to_fs(uri)
         found = _names(filesystem, path)
+        refuse_tables(filesystem, _fixed(filesystem, path), found)
     except FileNotFoundError:
         found = []
+    except DatasetError:
+        raise
     except (*FILES_AT_FAULT, *URL_AT_FAULT) as error:
         raise DatasetError(fault(uri, error)) from error
     if not found:
@@ -50,13 +54,36 @@ def list_files(uri: str) -> list[str]:
 
 def _names(filesystem: Any, path: str) -> list[str]:
     # `exists`, `isdir` and `glob` take any trouble for an empty place; `info` and `ls` tell it.
-    beginning = re.split(r"[*?\[]", path, maxsplit=1)[0]
-    if beginning != path:
-        filesystem.info(beginning.rpartition("/")[0] or filesystem.root_marker)
-        return list(filesystem.glob(path))
+    fixed = _fixed(filesystem, path)
+    if fixed != path:
+        filesystem.info(fixed)
+        return _shown(path, fixed, filesystem.glob(path))
     if filesystem.info(path)["type"] != "directory":
         return [path]
-    return [name for name in filesystem.ls(path, detail=False) if name.endswith(".parquet")]
+    found = filesystem.ls(path, detail=False)
+    return [name for name in _shown(path, fixed, found) if name.endswith(".parquet")]
+
+
+def _fixed(filesystem: Any, path: str) -> str:
+    """The path, or the folder in it that stands before the first wildcard."""
+    beginning: str = re.split(r"[*?\[]", path, maxsplit=1)[0]
+    if beginning == path:
+        return path
+    return beginning.rpartition("/")[0] or str(filesystem.root_marker)
+
+
+def _shown(path: str, fixed: str, names: Iterable[str]) -> list[str]:
+    """Without what writers keep beside the data, such as `_temporary/` and `.a.parquet.crc`.
+
+    `_part=1/` is a partition. A path that asks for such names gets them.
+    """
+    if any(map(_is_kept_beside, path[len(fixed) :].split("/"))):
+        return list(names)
+    return [name for name in names if not any(map(_is_kept_beside, name[len(fixed) :].split("/")))]
+
+
+def _is_kept_beside(name: str) -> bool:
+    return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.workers.data.tools import arrow
+from tests.workers.data.tools import arrow, lakes
 from tests.workers.data.tools.case import Case
 from workers.data import columns
 from workers.data.copying import read_column
@@ -21,7 +21,7 @@ from workers.plan import DataFile, DataPlan
 from workers.runner.loading import load_sets
 
 API = Path(__file__).parents[3] / "docs" / "api.md"
-CASES: list[Case] = [*arrow.CASES]
+CASES: list[Case] = [*arrow.CASES, *lakes.CASES]
 READ = [case for case in CASES if case.is_read]
 REFUSED = [case for case in CASES if not case.is_read]
 
