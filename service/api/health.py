@@ -7,10 +7,11 @@ from sqlalchemy import text
 
 from service.api.deps import DatabaseDep
 from service.api.problems import NotReadyError
+from service.api.strict import StrictRoute
 from service.core.db import Database
 from service.core.schema import is_current
 
-router = APIRouter(tags=["health"])
+router = APIRouter(route_class=StrictRoute, tags=["health"])
 
 
 class Health(BaseModel):

@@ -5,7 +5,7 @@ a route of this kind does all that needs the database in one go: it recognises t
 route's function, and commits.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction, signature
 from typing import Annotated, Any, cast
@@ -14,16 +14,15 @@ from anyio import CancelScope
 from anyio.to_thread import run_sync
 from fastapi import Depends, Request, Response
 from fastapi.exceptions import HTTPException, RequestValidationError
-from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
 
 from service.api.auth import authenticate
+from service.api.strict import Handler, StrictRoute
 from service.core.db import Database
 from service.core.keys import Caller
 
 SESSION = "session"
 GIVEN_KEY, CALLER = "authorization", "caller"
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 async def get_session(request: Request) -> Session:
@@ -38,7 +37,7 @@ def caller_of(session: Session) -> Caller:
     return cast("Caller", session.info[CALLER])
 
 
-class TransactionRoute(APIRoute):
+class TransactionRoute(StrictRoute):
     """A route whose function takes a `session`, and is called for known callers only.
 
     The session is committed when the function returns, before anything is answered: a 2xx that

@@ -7,13 +7,15 @@ from typing import Annotated, TypeVar, cast
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.types import Receive
 
 from service.api.auth import authenticate
 from service.api.bodies import BodyReader
 from service.api.deps import DatabaseDep
 from service.api.places import Places
+from service.api.strict import Handler, StrictRoute
 from service.core.keys import Caller
 
 # Each may take as much disk as the limit allows, and then one connection and PostgreSQL's time.
@@ -87,3 +89,21 @@ async def authenticate_alone(
 
 
 SenderDep = Annotated[Caller, Depends(authenticate_alone)]
+
+
+class UploadRoute(StrictRoute):
+    """A route for known callers only, which does all that needs the database on its own."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+
+        async def known_callers_first(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError:
+                # A stranger is told that, and not what is wrong with the request.
+                uploads, database = request.app.state.uploads, request.app.state.database
+                await authenticate_alone(uploads, database, request.headers.get("authorization"))
+                raise
+
+        return known_callers_first

@@ -51,7 +51,7 @@ class Result:
         total = counts.pop("total")
         return {
             "request_id": self.request["id"],
-            "status": self.request["status"],
+            "status": self.request["state"],
             "model": self.version["model"],
             "parent_version": self.parent["version"],
             "version": self.version["version"],
@@ -104,8 +104,8 @@ def demo(
     if report is not None:
         report.write_text(json.dumps(result.as_report(), indent=2) + "\n", encoding="utf-8")
         err.print(f"The figures are in {report}.")
-    if result.request["status"] != "completed":
-        fail(f"The request is {result.request['status']}.")
+    if result.request["state"] != "completed":
+        fail(f"The request is {result.request['state']}.")
 
 
 def empty_home(path: Path) -> Path:
@@ -159,7 +159,7 @@ def run(service: Stack, described: dict[str, Any], started: float) -> Result:
     published_seconds = time.monotonic() - posted
     if not request["versions"]:
         reasons = "; ".join(str(job["reason"]) for job in request["jobs"])
-        fail(f"The request is {request['status']}, and no version was published: {reasons}")
+        fail(f"The request is {request['state']}, and no version was published: {reasons}")
 
     parent = client.get(f"/v1/models/{name}/versions/1")
     version = client.get(request["versions"][0]["href"])

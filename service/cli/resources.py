@@ -174,7 +174,7 @@ def upload_request(
 @requests.command("list")
 def list_requests() -> None:
     listed = connect().pages("/v1/deletion-requests")
-    table(listed, "id", "dataset", "status", "tv", "accepted_at", "due_at", "overdue")
+    table(listed, "id", "dataset", "state", "tv", "accepted_at", "due_at", "overdue")
 
 
 @requests.command("show")
@@ -187,8 +187,8 @@ def watch_request(request_id: ID) -> None:
     """Follow a request with a progress bar. Ends with code 1 unless it was completed."""
     request = watch(connect(), str(request_id))
     show(request)
-    if request["status"] != "completed":
-        fail(f"The request is {request['status']}.")
+    if request["state"] != "completed":
+        fail(f"The request is {request['state']}.")
 
 
 @jobs.command("list")

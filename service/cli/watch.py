@@ -19,14 +19,14 @@ def phase_of(request: dict[str, Any]) -> str:
         return f"{running[0]['phase']}{again}"
     if any(job["state"] == "needs_review" for job in request["jobs"]):
         return "waiting for review"
-    return str(request["status"])
+    return str(request["state"])
 
 
 def is_over(request: dict[str, Any]) -> bool:
     """Whether polling on would show nothing new until somebody acts."""
     live = any(job["state"] in ("queued", "running") for job in request["jobs"])
     review = any(job["state"] == "needs_review" for job in request["jobs"])
-    return request["status"] not in WAITING or (review and not live)
+    return request["state"] not in WAITING or (review and not live)
 
 
 def watch(client: Client, request_id: str) -> dict[str, Any]:

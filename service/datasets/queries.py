@@ -4,7 +4,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session, defer
 
 from service.core import clock
-from service.core.tables import Dataset, DeletionRequest, Model, Tombstone
+from service.core.tables import Dataset, DatasetState, DeletionRequest, Model, Tombstone
 
 # The lists of files are for the workers, and long: a dataset may have thousands of them. Every
 # deletion request would read them.
@@ -18,8 +18,12 @@ def by_name(session: Session, name: str) -> Dataset | None:
     return session.scalar(select(Dataset).options(*WITHOUT_FILES).where(Dataset.name == name))
 
 
-def page(session: Session, *, after: int, limit: int) -> list[Dataset]:
+def page(
+    session: Session, *, state: DatasetState | None, after: int, limit: int
+) -> list[Dataset]:
     query = select(Dataset).options(*WITHOUT_FILES).where(Dataset.id > after)
+    if state is not None:
+        query = query.where(Dataset.state == state)
     return list(session.scalars(query.order_by(Dataset.id).limit(limit)))
 
 

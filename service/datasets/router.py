@@ -16,7 +16,7 @@ from service.api.schemas import PathName
 from service.api.tagged import tagged
 from service.api.transactions import SessionDep, TransactionRoute
 from service.core import clock
-from service.core.tables import Dataset
+from service.core.tables import Dataset, DatasetState
 from service.datasets import queries, service
 from service.datasets.schemas import DatasetCreate, DatasetRead
 from service.datasets.service import DatasetExistsError, DatasetNotFoundError, DatasetNotReadyError
@@ -44,10 +44,14 @@ def register_dataset(
 
 @router.get("")
 def list_datasets(
-    session: SessionDep, limit: LimitQuery = 100, cursor: CursorQuery = None
+    session: SessionDep,
+    state: DatasetState | None = None,
+    limit: LimitQuery = 100,
+    cursor: CursorQuery = None,
 ) -> Page[DatasetRead]:
+    """Datasets, the oldest first."""
     after = decode_number(cursor) if cursor else 0
-    rows = queries.page(session, after=after, limit=limit + 1)
+    rows = queries.page(session, state=state, after=after, limit=limit + 1)
     items = [DatasetRead.model_validate(row) for row in rows[:limit]]
     more = len(rows) > limit
     return Page(items=items, next_cursor=encode(rows[limit - 1].id) if more else None)

@@ -65,7 +65,7 @@ def is_overdue() -> ColumnElement[bool]:
 def page(
     session: Session,
     *,
-    status: RequestState | None,
+    state: RequestState | None,
     dataset: str | None,
     overdue: bool | None,
     client_reference: str | None,
@@ -80,8 +80,8 @@ def page(
         .order_by(DeletionRequest.accepted_at.desc(), DeletionRequest.id.desc())
         .limit(limit)
     )
-    if status is not None:
-        query = query.where(DeletionRequest.state == status)
+    if state is not None:
+        query = query.where(DeletionRequest.state == state)
     if dataset is not None:
         query = query.where(Dataset.name == dataset)
     if client_reference is not None:

@@ -1,9 +1,11 @@
 """`/v1/deletion-requests`."""
 
 from functools import partial
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 
 from service.api.deps import SettingsDep
 from service.api.idempotency import KeyHeader, KeyInUseError, KeyReusedError, Once
@@ -17,6 +19,7 @@ from service.api.pagination import (
 )
 from service.api.problems import problems
 from service.api.schemas import ShortText
+from service.api.strict import complaint
 from service.api.tagged import tagged
 from service.api.transactions import SessionDep, TransactionRoute, caller_of
 from service.core.errors import IllegalMoveError
@@ -72,11 +75,18 @@ def create_deletion_request(
     return answer_once(request, session, once, order.dataset, accept)
 
 
+StatusQuery = Annotated[
+    RequestState | None,
+    Query(deprecated=True, description="The former name of `state`, for one release."),
+]
+
+
 @router.get("")
 def list_deletion_requests(
     session: SessionDep,
     request: Request,
-    status: RequestState | None = None,
+    state: RequestState | None = None,
+    status: StatusQuery = None,
     dataset: ShortText | None = None,
     overdue: bool | None = None,
     client_reference: ShortText | None = None,
@@ -86,7 +96,7 @@ def list_deletion_requests(
     """Requests, the newest first."""
     rows = queries.page(
         session,
-        status=status,
+        state=one_state(state, status),
         dataset=dataset,
         overdue=overdue,
         client_reference=client_reference,
@@ -99,6 +109,19 @@ def list_deletion_requests(
         items=[show_request(request, session, row) for row in rows[:limit]],
         next_cursor=encode(last.accepted_at.isoformat(), last.id) if last else None,
     )
+
+
+def one_state(state: RequestState | None, status: RequestState | None) -> RequestState | None:
+    """The filter, under whichever of its two names it came.
+
+    Raises:
+        RequestValidationError: it came under both, with two values.
+    """
+    if state is not None and status is not None and state != status:
+        raise RequestValidationError(
+            [complaint("two_states", "status", f"It differs from state, {state}: send state only")]
+        )
+    return state if state is not None else status
 
 
 @router.get(

@@ -99,7 +99,10 @@ class Links(BaseModel):
 class DeletionRequestRead(Resource):
     id: UUID
     dataset: str
-    status: RequestState
+    state: RequestState
+    status: RequestState = Field(
+        deprecated=True, description="The former name of `state`, for one release."
+    )
     detail: str | None
     tv: int = Field(description="Complete once every model has been unlearned up to this clock.")
     counts: Counts

@@ -18,7 +18,7 @@ from service.api.problems import (
     UnsupportedMediaError,
     problems,
 )
-from service.api.uploads import SenderDep, Uploads, UploadsDep
+from service.api.uploads import SenderDep, UploadRoute, Uploads, UploadsDep
 from service.core.db import Database
 from service.datasets import service as datasets
 from service.datasets.service import DatasetNotFoundError, DatasetNotReadyError
@@ -29,7 +29,9 @@ from service.deletion_requests.service import ReceivedInFutureError, TooLargeSha
 from service.deletion_requests.spool import BLOCK_BYTES, InvalidUploadError, Spool
 from service.deletion_requests.spooled import Spooled
 
-router = APIRouter(prefix="/v1/deletion-requests/uploads", tags=["deletion requests"])
+router = APIRouter(
+    route_class=UploadRoute, prefix="/v1/deletion-requests/uploads", tags=["deletion requests"]
+)
 PLAIN = "text/plain"
 ENCODINGS = ("utf-8", "utf8", "us-ascii")
 BAD_REQUEST = 400

@@ -108,6 +108,7 @@ def compose(
     return DeletionRequestRead(
         id=request.id,
         dataset=dataset,
+        state=request.state,
         status=request.state,
         detail=request.detail,
         tv=request.tv,

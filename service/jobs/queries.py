@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import Session, joinedload
 
-from service.core.tables import Job, JobState, Model, ModelVersion
+from service.core.tables import Dataset, Job, JobState, Model, ModelVersion
 
 
 def with_versions() -> Select[Job, int]:
@@ -34,6 +34,7 @@ def page(
     *,
     state: JobState | None,
     model: str | None,
+    dataset: str | None,
     before: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[tuple[Job, int | None]]:
@@ -43,6 +44,8 @@ def page(
         query = query.where(Job.state == state)
     if model is not None:
         query = query.where(Model.name == model)
+    if dataset is not None:
+        query = query.join(Dataset, Dataset.id == Model.dataset_id).where(Dataset.name == dataset)
     if before is not None:
         query = query.where(tuple_(Job.created_at, Job.id) < before)
     return [(job, number) for job, number in session.execute(query)]

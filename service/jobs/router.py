@@ -62,12 +62,15 @@ def list_jobs(
     session: SessionDep,
     state: JobState | None = None,
     model: ShortText | None = None,
+    dataset: ShortText | None = None,
     limit: LimitQuery = 100,
     cursor: CursorQuery = None,
 ) -> Page[JobRead]:
     """Jobs, the newest first."""
     before = decode_time_and_id(cursor) if cursor else None
-    rows = queries.page(session, state=state, model=model, before=before, limit=limit + 1)
+    rows = queries.page(
+        session, state=state, model=model, dataset=dataset, before=before, limit=limit + 1
+    )
     last = rows[limit - 1][0] if len(rows) > limit else None
     return Page(
         items=[show_job(job, version) for job, version in rows[:limit]],

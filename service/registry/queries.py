@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from service.core.tables import Alias, Model, ModelVersion
+from service.core.tables import Alias, Dataset, Model, ModelState, ModelVersion, VersionState
 
 
 def model_by_name(session: Session, name: str) -> Model | None:
@@ -11,7 +11,14 @@ def model_by_name(session: Session, name: str) -> Model | None:
     return session.scalar(query)
 
 
-def models(session: Session, *, after: int, limit: int) -> list[Model]:
+def models(
+    session: Session,
+    *,
+    state: ModelState | None,
+    dataset: str | None,
+    after: int,
+    limit: int,
+) -> list[Model]:
     query = (
         select(Model)
         .options(joinedload(Model.dataset))
@@ -19,10 +26,16 @@ def models(session: Session, *, after: int, limit: int) -> list[Model]:
         .order_by(Model.id)
         .limit(limit)
     )
+    if state is not None:
+        query = query.where(Model.state == state)
+    if dataset is not None:
+        query = query.join(Dataset, Dataset.id == Model.dataset_id).where(Dataset.name == dataset)
     return list(session.scalars(query))
 
 
-def versions(session: Session, model: Model, *, after: int, limit: int) -> list[ModelVersion]:
+def versions(
+    session: Session, model: Model, *, state: VersionState | None, after: int, limit: int
+) -> list[ModelVersion]:
     query = (
         select(ModelVersion)
         .options(joinedload(ModelVersion.parent))
@@ -30,6 +43,8 @@ def versions(session: Session, model: Model, *, after: int, limit: int) -> list[
         .order_by(ModelVersion.number)
         .limit(limit)
     )
+    if state is not None:
+        query = query.where(ModelVersion.state == state)
     return list(session.scalars(query))
 
 

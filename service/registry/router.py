@@ -11,11 +11,11 @@ from service.api.deps import SettingsDep, StoreDep
 from service.api.links import url_of
 from service.api.pagination import CursorQuery, LimitQuery, Page, decode_number, encode
 from service.api.problems import GoneError, NotReadyError, problems
-from service.api.schemas import PathName
+from service.api.schemas import PathName, ShortText
 from service.api.tagged import has_already, tagged
 from service.api.transactions import SessionDep, TransactionRoute
 from service.core.errors import IllegalMoveError
-from service.core.tables import ModelVersion, VersionState
+from service.core.tables import ModelState, ModelVersion, VersionState
 from service.datasets.service import DatasetNotFoundError, DatasetNotReadyError
 from service.registry import queries, review, service
 from service.registry.review import JobUnderWayError
@@ -70,10 +70,15 @@ def register_model(
 
 @router.get("")
 def list_models(
-    session: SessionDep, limit: LimitQuery = 100, cursor: CursorQuery = None
+    session: SessionDep,
+    state: ModelState | None = None,
+    dataset: ShortText | None = None,
+    limit: LimitQuery = 100,
+    cursor: CursorQuery = None,
 ) -> Page[ModelRead]:
+    """Models, the oldest first."""
     after = decode_number(cursor) if cursor else 0
-    rows = queries.models(session, after=after, limit=limit + 1)
+    rows = queries.models(session, state=state, dataset=dataset, after=after, limit=limit + 1)
     more = len(rows) > limit
     return Page(
         items=[show_model(session, row) for row in rows[:limit]],
@@ -92,12 +97,14 @@ def list_versions(
     session: SessionDep,
     store: StoreDep,
     request: Request,
+    state: VersionState | None = None,
     limit: LimitQuery = 100,
     cursor: CursorQuery = None,
 ) -> Page[VersionRead]:
+    """Versions of a model, the oldest first."""
     model = service.find(session, name)
     after = decode_number(cursor) if cursor else 0
-    rows = queries.versions(session, model, after=after, limit=limit + 1)
+    rows = queries.versions(session, model, state=state, after=after, limit=limit + 1)
     more = len(rows) > limit
     return Page(
         items=[show_version(request, store, model, row) for row in rows[:limit]],
