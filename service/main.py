@@ -7,7 +7,7 @@ from importlib.metadata import version
 from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI
 
-from service.api import health, problems
+from service.api import health, openapi, problems
 from service.api.admission import CONNECTIONS, EXPORTS, PATIENCE_SECONDS, PROBES, Admission
 from service.api.auth import bearer
 from service.api.bodies import BodyReader
@@ -87,6 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         by_themselves=frozenset({("POST", uploads.prefix)}),
     )
     problems.install(app)
+    openapi.install(app)
     app.include_router(health.router)
     for router in (uploads, datasets, registry, deletion_requests, jobs):
         app.include_router(

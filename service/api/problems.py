@@ -68,6 +68,11 @@ class UnsupportedMediaError(DomainError):
     title = "The body is not of a kind that is read here"
 
 
+class RangeError(DomainError):
+    code = "range-not-satisfiable"
+    title = "The file has no such part"
+
+
 class StorageFullError(DomainError):
     code = "insufficient-storage"
     title = "The service has no room for the body"
@@ -82,6 +87,7 @@ STATUS: dict[type[DomainError], int] = {
     GoneError: 410,
     BodyTooLargeError: 413,
     UnsupportedMediaError: 415,
+    RangeError: 416,
     NotReadyError: 503,
     StorageFullError: 507,
 }
@@ -102,6 +108,12 @@ class FieldError(BaseModel):
 
     field: str
     message: str
+
+
+class FormProblem(Problem):
+    """A refusal that may name fields: then `errors` says of each what is wrong with it."""
+
+    errors: list[FieldError] = []
 
 
 def status_of(error: type[DomainError]) -> int:
@@ -130,11 +142,11 @@ def answer(
 
 
 def problems(*errors: type[DomainError]) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of a route that may refuse in these ways."""
+    """The `responses=` of a route that may refuse in these ways, beside those that all share."""
     described: dict[int | str, dict[str, Any]] = {}
     for error in errors:
         status = status_of(error)
-        entry = described.setdefault(status, {"model": Problem, "description": ""})
+        entry = described.setdefault(status, {"description": ""})
         line = f"`/problems/{error.code}`: {error.title}."
         entry["description"] = f"{entry['description']} {line}".strip()
     return described

@@ -1,11 +1,16 @@
 """Single resources with an `ETag`, so that polling costs little and changes can be conditional."""
 
 import hashlib
+from typing import Any
 
 from fastapi import Request, Response
 from pydantic import BaseModel
 
 JSON = "application/json"
+# For the `responses=` of a route that answers with `tagged`.
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "`If-None-Match` names what the caller has already."}
+}
 
 
 def etag_of(resource: BaseModel) -> str:

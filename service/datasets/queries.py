@@ -18,9 +18,7 @@ def by_name(session: Session, name: str) -> Dataset | None:
     return session.scalar(select(Dataset).options(*WITHOUT_FILES).where(Dataset.name == name))
 
 
-def page(
-    session: Session, *, state: DatasetState | None, after: int, limit: int
-) -> list[Dataset]:
+def page(session: Session, *, state: DatasetState | None, after: int, limit: int) -> list[Dataset]:
     query = select(Dataset).options(*WITHOUT_FILES).where(Dataset.id > after)
     if state is not None:
         query = query.where(Dataset.state == state)

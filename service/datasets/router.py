@@ -13,7 +13,7 @@ from service.api.links import url_of
 from service.api.pagination import CursorQuery, LimitQuery, Page, decode_number, encode
 from service.api.problems import problems
 from service.api.schemas import PathName
-from service.api.tagged import tagged
+from service.api.tagged import NOT_MODIFIED, tagged
 from service.api.transactions import SessionDep, TransactionRoute
 from service.core import clock
 from service.core.tables import Dataset, DatasetState
@@ -57,7 +57,11 @@ def list_datasets(
     return Page(items=items, next_cursor=encode(rows[limit - 1].id) if more else None)
 
 
-@router.get("/{name}", response_model=DatasetRead, responses=problems(DatasetNotFoundError))
+@router.get(
+    "/{name}",
+    response_model=DatasetRead,
+    responses={**NOT_MODIFIED, **problems(DatasetNotFoundError)},
+)
 def read_dataset(name: PathName, session: SessionDep, request: Request) -> Response:
     return tagged(request, DatasetRead.model_validate(service.find(session, name)))
 

@@ -20,7 +20,7 @@ from service.api.pagination import (
 from service.api.problems import problems
 from service.api.schemas import ShortText
 from service.api.strict import complaint
-from service.api.tagged import tagged
+from service.api.tagged import NOT_MODIFIED, tagged
 from service.api.transactions import SessionDep, TransactionRoute, caller_of
 from service.core.errors import IllegalMoveError
 from service.core.tables import Disposition, RequestState
@@ -125,7 +125,9 @@ def one_state(state: RequestState | None, status: RequestState | None) -> Reques
 
 
 @router.get(
-    "/{request_id}", response_model=DeletionRequestRead, responses=problems(RequestNotFoundError)
+    "/{request_id}",
+    response_model=DeletionRequestRead,
+    responses={**NOT_MODIFIED, **problems(RequestNotFoundError)},
 )
 def read_deletion_request(request_id: UUID, session: SessionDep, request: Request) -> Response:
     found = service.find(session, request_id)

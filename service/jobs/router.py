@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from service.api.pagination import CursorQuery, LimitQuery, Page, decode_time_and_id, encode
 from service.api.problems import problems
 from service.api.schemas import ShortText
-from service.api.tagged import etag_of, tagged
+from service.api.tagged import NOT_MODIFIED, etag_of, tagged
 from service.api.transactions import SessionDep, TransactionRoute
 from service.core.errors import IllegalMoveError
 from service.core.tables import Job, JobState
@@ -78,7 +78,9 @@ def list_jobs(
     )
 
 
-@router.get("/{job_id}", response_model=JobRead, responses=problems(JobNotFoundError))
+@router.get(
+    "/{job_id}", response_model=JobRead, responses={**NOT_MODIFIED, **problems(JobNotFoundError)}
+)
 def read_job(job_id: UUID, session: SessionDep, request: Request) -> Response:
     return tagged(request, show_job(*service.find(session, job_id)))
 

@@ -12,12 +12,13 @@ from service.api.links import url_of
 from service.api.pagination import CursorQuery, LimitQuery, Page, decode_number, encode
 from service.api.problems import GoneError, NotReadyError, problems
 from service.api.schemas import PathName, ShortText
-from service.api.tagged import has_already, tagged
+from service.api.tagged import NOT_MODIFIED, has_already, tagged
 from service.api.transactions import SessionDep, TransactionRoute
 from service.core.errors import IllegalMoveError
 from service.core.tables import ModelState, ModelVersion, VersionState
 from service.datasets.service import DatasetNotFoundError, DatasetNotReadyError
 from service.registry import queries, review, service
+from service.registry.files import PARTS, VersionFile
 from service.registry.review import JobUnderWayError
 from service.registry.schemas import AliasRead, ModelCreate, ModelRead, VersionRead
 from service.registry.service import (
@@ -86,7 +87,9 @@ def list_models(
     )
 
 
-@router.get("/{name}", response_model=ModelRead, responses=problems(ModelNotFoundError))
+@router.get(
+    "/{name}", response_model=ModelRead, responses={**NOT_MODIFIED, **problems(ModelNotFoundError)}
+)
 def read_model(name: PathName, session: SessionDep, request: Request) -> Response:
     return tagged(request, show_model(session, service.find(session, name)))
 
@@ -115,7 +118,7 @@ def list_versions(
 @router.get(
     "/{name}/versions/{number}",
     response_model=VersionRead,
-    responses=problems(ModelNotFoundError, VersionNotFoundError),
+    responses={**NOT_MODIFIED, **problems(ModelNotFoundError, VersionNotFoundError)},
 )
 def read_version(
     name: PathName,
@@ -171,9 +174,17 @@ def refreshed(session: Session, version: ModelVersion) -> ModelVersion:
 @router.get(
     "/{name}/versions/{number}/files/{path:path}",
     response_class=FileResponse,
-    responses=problems(
-        ModelNotFoundError, VersionNotFoundError, FileNotInVersionError, GoneError, StorageAwayError
-    ),
+    responses={
+        **PARTS,
+        **NOT_MODIFIED,
+        **problems(
+            ModelNotFoundError,
+            VersionNotFoundError,
+            FileNotInVersionError,
+            GoneError,
+            StorageAwayError,
+        ),
+    },
 )
 def download_file(
     name: PathName,
@@ -197,7 +208,7 @@ def download_file(
     headers = {"ETag": f'"{sha256}"', "Repr-Digest": f"sha-256=:{digest}:"}
     if has_already(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
-    return FileResponse(file, filename=path.rsplit("/", 1)[-1], headers=headers)
+    return VersionFile(file, filename=path.rsplit("/", 1)[-1], headers=headers)
 
 
 @router.get("/{name}/aliases", responses=problems(ModelNotFoundError))
@@ -210,7 +221,7 @@ def list_aliases(name: PathName, session: SessionDep) -> Page[AliasRead]:
 @router.get(
     "/{name}/aliases/{alias}",
     response_model=AliasRead,
-    responses=problems(ModelNotFoundError, AliasNotFoundError),
+    responses={**NOT_MODIFIED, **problems(ModelNotFoundError, AliasNotFoundError)},
 )
 def read_alias(name: PathName, alias: PathName, session: SessionDep, request: Request) -> Response:
     """The version behind an alias."""

@@ -62,7 +62,11 @@ def test_a_request_has_its_state_under_both_names_and_is_found_by_both(client: T
     made = accepted(client, ["s-1"])
     assert made["state"] == made["status"] == "staged"
 
-    for query in ({"state": "staged"}, {"status": "staged"}, {"state": "staged", "status": "staged"}):
+    for query in (
+        {"state": "staged"},
+        {"status": "staged"},
+        {"state": "staged", "status": "staged"},
+    ):
         assert [row["id"] for row in fetched(client, REQUESTS, **query)["items"]] == [made["id"]]
     assert fetched(client, REQUESTS, state="failed")["items"] == []
     two = {"state": "failed", "status": "staged"}

@@ -1,7 +1,7 @@
 """What a query may hold: the parameters that a route knows, each of them once."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from fastapi import FastAPI, Query
@@ -74,7 +74,7 @@ def test_a_parameter_that_is_a_list_may_come_again() -> None:
     problems.install(app)
 
     @app.get("/")
-    def read(kinds: list[str] | None = Query(None), limit: int = 1) -> list[str]:
+    def read(kinds: Annotated[list[str] | None, Query()] = None, limit: int = 1) -> list[str]:
         return [*(kinds or []), str(limit)]
 
     with TestClient(app) as opened:
