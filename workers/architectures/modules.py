@@ -7,14 +7,17 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedParameter
 
 from service.core.settings import Settings
+from workers.architectures.answering import served
 from workers.architectures.base import ArchitectureError
 from workers.architectures.basis import begin_with_basis, has_basis, keep_basis
 from workers.artifacts import load_weights, read_weights, write_weights
 from workers.data.processing import Processing, raw_processing
 from workers.plan import Architecture
 from workers.unlearning.base import Samples
+from workers.unlearning.copying import built_by
 
 
 class Factory:
@@ -34,7 +37,7 @@ class Factory:
         return has_basis(self._directory)
 
     def fresh(self) -> nn.Module:
-        network = build(self._architecture, self._settings)
+        network = self._another()
         begin_with_basis(network, self._directory)
         return network
 
@@ -43,7 +46,7 @@ class Factory:
         keep_basis(tensors, self.load(directory), tensors.keys(), directory)
 
     def load(self, directory: Path) -> nn.Module:
-        model = build(self._architecture, self._settings).eval()
+        model = self._another().eval()
         load_weights(model, directory)
         return model
 
@@ -63,6 +66,11 @@ class Factory:
 
     def facts(self) -> dict[str, Any]:
         return {}
+
+    def _another(self) -> nn.Module:
+        network = served(build(self._architecture, self._settings))
+        built_by(network, self._another)
+        return network
 
 
 def build(architecture: Architecture, settings: Settings) -> nn.Module:
@@ -87,4 +95,14 @@ def build(architecture: Architecture, settings: Settings) -> nn.Module:
         ) from error
     if not isinstance(model, nn.Module):
         raise ArchitectureError(f"{factory} made a {type(model).__name__}, not a torch.nn.Module.")
+    for name, tensor in model.named_parameters():
+        if isinstance(tensor, UninitializedParameter):
+            raise ArchitectureError(
+                f"{factory} leaves {name} without a shape until the first batch: name the sizes in "
+                "place of lazy modules."
+            )
+        if tensor.is_complex():
+            raise ArchitectureError(
+                f"{factory} gives {name} complex numbers: unlearning trains real ones only."
+            )
     return model

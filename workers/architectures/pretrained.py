@@ -20,6 +20,7 @@ from workers.architectures.pooling import pooling_mode
 from workers.artifacts import WEIGHTS, ArtifactError, write_weights
 from workers.data.processing import Processing, read_processing
 from workers.unlearning.base import Samples
+from workers.unlearning.copying import built_by
 from workers.unlearning.embedding import draw, embed
 from workers.unlearning.prototypes import Prototypes, prototypes_of
 from workers.unlearning.tap import Tapped, find_tap
@@ -54,10 +55,9 @@ class Pretrained:
         return has_basis(self._directory)
 
     def fresh(self) -> nn.Module:
-        config = copy.deepcopy(self._layout.config)
-        network = self._layout.network(config, **self._layout.options).float()
-        begin_with_basis(network, self._directory)
-        return self._behind(network)
+        made = self._another()
+        begin_with_basis(made.network, self._directory)
+        return made
 
     def adopt(self, base: Path, directory: Path) -> None:
         network, told = self._open(base)
@@ -107,12 +107,21 @@ class Pretrained:
         return facts
 
     def _behind(self, network: PreTrainedModel) -> Network:
+        made = self._answering(network)
+        built_by(made, self._another)
+        return made
+
+    def _answering(self, network: PreTrainedModel) -> Network:
         if self._layout.classifies:
             return Classifier(network)
         encoder = Encoder(network, self._mode)
         if self._head is not None:
             encoder.head = copy.deepcopy(self._head)
         return encoder
+
+    def _another(self) -> Network:
+        config = copy.deepcopy(self._layout.config)
+        return self._behind(self._layout.network(config, **self._layout.options).float())
 
     def _open(self, directory: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
         """A network with the weights of a directory, and which of them did not fit.

@@ -13,6 +13,7 @@ from torch.nn import functional
 from workers.unlearning.base import Samples, UnlearningError
 from workers.unlearning.batches import Cycle
 from workers.unlearning.compute import Compute
+from workers.unlearning.copying import learnable, trainable
 from workers.unlearning.inputs import channels_last, to
 from workers.unlearning.layout import copied
 
@@ -45,17 +46,17 @@ def trained_on(
         UnlearningError: the loss or its gradient is not finite, or one sample does not fit into the
             device's memory.
     """
-    student = copied(model, device).requires_grad_()
+    student = trainable(copied(model, device))
     optimizer = torch.optim.Adam(
         [
             {"params": [tensor], "lr": SHARE * max(SMALLEST, _size(tensor))}
-            for tensor in student.parameters()
+            for tensor in learnable(student)
         ]
     )
     batches = Cycle(len(positions), BATCH, generator)
     # The step size falls to nothing, for the end should be the training's and not its noise.
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=STEPS)
-    compute, parameters = Compute(), list(student.parameters())
+    compute, parameters = Compute(), learnable(student)
     for _ in range(STEPS):
         rows = next(batches)
 

@@ -1,6 +1,5 @@
 """How far two networks of the same form are from each other."""
 
-import copy
 from collections import defaultdict
 from collections.abc import Callable
 
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 from workers.evaluation.agreement import agreement, divergences
 from workers.evaluation.intervals import ends, resampled_means, wilson
 from workers.evaluation.report import WeightReport
+from workers.unlearning.copying import duplicate
 
 # Parts of the way from the parent to the candidate.
 HALF = 0.5
@@ -79,7 +79,7 @@ def _ratio(moved: float, size: float) -> float:
 
 def _between(parent: nn.Module, candidate: nn.Module, part: float) -> nn.Module:
     """The network at this part of the straight line; counters and the like are the parent's."""
-    made = copy.deepcopy(parent)
+    made = duplicate(parent)
     ends = parent.state_dict(), candidate.state_dict()
     with torch.no_grad():
         for name, tensor in made.state_dict().items():

@@ -39,6 +39,7 @@ from workers.runner.validate import refuse_what_decides_nothing
 from workers.seeding import seed_everything
 from workers.unlearning.base import Problem, Progress, Tap, Unlearned
 from workers.unlearning.compute import Compute
+from workers.unlearning.copying import settle_copies
 from workers.unlearning.finished import finished
 from workers.unlearning.ranks import Ranks
 from workers.unlearning.registry import get_method
@@ -76,6 +77,7 @@ def unlearn(
     examples = sets.remaining.batch(torch.arange(min(EXAMPLES, len(sets.remaining))))
     tap = find_tap(parent, examples, blueprint.module(plan.module))
     refuse_what_decides_nothing(answers(parent, tap, examples)[1], blueprint)
+    settle_copies(parent, examples)
     compute = suited(replace(chosen, saves=saves), settings.precision, parent, examples, device)
     if compute.given_up:
         log.warning("the network takes no step in bfloat16", trouble=compute.given_up)

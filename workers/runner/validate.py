@@ -13,10 +13,12 @@ from workers import model_card
 from workers.architectures import ArchitectureError, Blueprint, blueprint_of
 from workers.artifacts import CARD, CONFIG, seal, take_over, write_json
 from workers.artifacts import WEIGHTS as WEIGHTS_FILE
+from workers.device import choose_device
 from workers.plan import ProgressLine, Validated, ValidatePlan
 from workers.runner.fetching import fetch_model
 from workers.runner.loading import first_batch, kinds_of
 from workers.runner.readback import answers, refuse_unless_rewritten
+from workers.runner.trial import try_steps
 from workers.unlearning.base import Tap
 from workers.unlearning.inputs import Inputs
 from workers.unlearning.registry import get_method
@@ -41,13 +43,17 @@ def validate(
     tell(ProgressLine(phase="loading", fraction=0.5))
 
     blueprint = blueprint_of(plan.architecture, settings, source)
-    model = blueprint.load(source)
-    inputs = first_batch(plan.data, blueprint.processing(kinds_of(plan.data)))
-    tap, representation, logits = try_model(model, inputs, blueprint.module(plan.module))
-    refuse_what_decides_nothing(logits, blueprint)
+    model = blueprint.load(source).to(choose_device(settings.device))
+    # Before it is asked anything: networks may count how often they are.
     scratch = work_dir / "rewritten"
     scratch.mkdir()
     refuse_unless_rewritten(blueprint, model, source, scratch)
+    inputs = first_batch(plan.data, blueprint.processing(kinds_of(plan.data)))
+    tap, representation, logits = try_model(model, inputs, blueprint.module(plan.module))
+    refuse_what_decides_nothing(logits, blueprint)
+    stepped = work_dir / "stepped"
+    stepped.mkdir()
+    try_steps(blueprint, model, tap, inputs, source, stepped)
     if plan.base_uri is not None:
         adopt(blueprint, plan.base_uri, source, work_dir / "base")
     tell(ProgressLine(phase="publishing", fraction=0))

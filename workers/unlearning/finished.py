@@ -1,11 +1,11 @@
 """A method's result, kept for whoever goes on with a run that was killed later."""
 
-import copy
 from collections.abc import Callable
 
 import torch
 
 from workers.unlearning.base import Problem, Unlearned
+from workers.unlearning.copying import duplicate
 from workers.unlearning.resuming import named, once, under
 from workers.unlearning.savepoints import Saved
 
@@ -14,7 +14,7 @@ def finished(problem: Problem, unlearn: Callable[[], Unlearned]) -> Unlearned:
     """What `unlearn` comes to, or came to before the run was killed."""
 
     def unpack(saved: Saved) -> Unlearned:
-        model = copy.deepcopy(problem.model)
+        model = duplicate(problem.model)
         model.load_state_dict(under("model", saved.tensors))
         return Unlearned(model, **saved.facts)
 

@@ -24,6 +24,11 @@ def to(inputs: Inputs, device: torch.device) -> Inputs:
     return _each(inputs, lambda tensor: tensor.to(device))
 
 
+def first_of(inputs: Inputs, size: int) -> Inputs:
+    """The first samples."""
+    return _each(inputs, lambda tensor: tensor[:size])
+
+
 def channels_last(inputs: Inputs) -> Inputs:
     """Images (b, c, h, w) with their channels next to each other; anything else as it is."""
     return _each(

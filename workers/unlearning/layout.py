@@ -1,9 +1,9 @@
 """How the weights of convolutions lie in memory."""
 
-import copy
-
 import torch
 from torch import nn
+
+from workers.unlearning.copying import duplicate, in_evaluation
 
 
 def lay_out(model: nn.Module, memory_format: torch.memory_format) -> None:
@@ -20,6 +20,6 @@ def lay_out(model: nn.Module, memory_format: torch.memory_format) -> None:
 
 def copied(model: nn.Module, device: torch.device) -> nn.Module:
     """A copy on the device, in evaluation mode and in the format in which it is fastest."""
-    mine = copy.deepcopy(model).to(device).eval()
+    mine = in_evaluation(duplicate(model).to(device))
     lay_out(mine, torch.channels_last)
     return mine

@@ -1,6 +1,5 @@
 """In which numbers networks are run, and when compiling them pays."""
 
-import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workers.unlearning.inputs import Inputs, to
+from workers.unlearning.copying import duplicate, in_evaluation, trainable
+from workers.unlearning.inputs import Inputs, count, join, to
 
 Forward = Callable[[Inputs], Tensor]
 
@@ -55,7 +55,7 @@ def trouble_with(
     try:
         with torch.random.fork_rng(devices=cuda), torch.enable_grad():
             with autocast(device, precision):
-                answers = copy.deepcopy(model).requires_grad_().eval()(to(inputs, device))
+                answers = trainable(in_evaluation(duplicate(model)))(to(inputs, device))
             torch.autograd.backward(answers.float().sum())
     except torch.OutOfMemoryError:
         # Not a matter of the numbers: in more bits it would need more.
@@ -63,6 +63,16 @@ def trouble_with(
     except (RuntimeError, TypeError) as error:
         return type(error).__name__
     return None
+
+
+def in_training(forward: Forward, inputs: Inputs) -> Tensor:
+    """Logits (b, k) of a network in training mode.
+
+    A norm over the batch needs two samples at least: one alone is given twice.
+    """
+    if count(inputs) > 1:
+        return forward(inputs)
+    return forward(join([inputs, inputs]))[:1]
 
 
 class Compiled:

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from workers.unlearning.base import Problem, UnlearningError
+from workers.unlearning.copying import learnable
 from workers.unlearning.distil.config import DistilConfig
 from workers.unlearning.distil.teacher import Targets
 from workers.unlearning.inputs import channels_last, to
-from workers.unlearning.precision import Forward
+from workers.unlearning.precision import Forward, in_training
 from workers.unlearning.resuming import (
     named,
     optimizer_state,
@@ -132,7 +133,7 @@ class Student:
             UnlearningError: a loss or a gradient is not finite.
         """
         config = self._config
-        weights = list(self._model.parameters())
+        weights = learnable(self._model)
         self._optimizer = optimizer = torch.optim.AdamW(
             weights,
             lr=lesson.learning_rate,
@@ -181,7 +182,7 @@ class Student:
         device = self._problem.device
         inputs = to(self._problem.remaining.batch(rows), device)
         with self._problem.compute.autocast(device):
-            logits = forward(channels_last(inputs))
+            logits = in_training(forward, channels_last(inputs))
         return loss_of(
             logits.float(),
             self._targets.decisions[rows].to(device),

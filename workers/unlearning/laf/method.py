@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from workers.unlearning.base import Problem, Progress, Report, Samples, Unlearned
+from workers.unlearning.copying import trainable
 from workers.unlearning.embedding import Embedded, draw, embed
 from workers.unlearning.isolation import isolated
 from workers.unlearning.laf import modelling
@@ -48,7 +49,7 @@ class Laf:
         modes = [module.training for module in problem.model.modules()]
         wanted = [parameter.requires_grad for parameter in problem.model.parameters()]
         home = next(problem.model.parameters(), torch.empty(0)).device
-        student = copied(problem.model, problem.device).requires_grad_()
+        student = trainable(copied(problem.model, problem.device))
 
         with isolated(problem.device, problem.seed), Tapped(student, problem.tap) as tapped:
             summary = _Run(config, problem, tapped, report).go()

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from workers.unlearning.base import Problem, UnlearningError
 from workers.unlearning.batches import Cycle, Pair
+from workers.unlearning.copying import learnable
 from workers.unlearning.embedding import Embedded
 from workers.unlearning.inputs import to
 from workers.unlearning.laf import losses
@@ -32,7 +33,7 @@ def extractor_parameters(
     Raises:
         UnlearningError: the representation depends on no weight.
     """
-    parameters = list(tapped.model.parameters())
+    parameters = learnable(tapped.model)
     example = to(problem.remaining.batch(torch.zeros(1, dtype=torch.int64)), problem.device)
     representation, _ = tapped(example)
     if not representation.requires_grad:

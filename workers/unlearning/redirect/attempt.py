@@ -1,6 +1,5 @@
 """One try of an edit, as far as it has come."""
 
-import copy
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.unlearning.batches import Cycle
+from workers.unlearning.copying import duplicate
 from workers.unlearning.resuming import (
     named,
     optimizer_state,
@@ -102,6 +102,6 @@ class Attempt:
         self.forgotten.left, self.wanted = saved.tensors["rows"], saved.tensors["wanted"]
         self.step, self.nearest, self.stale, self.settled, self.lost = saved.facts["counts"]
         if saved.facts["best"] is not None:
-            model = copy.deepcopy(self.average)
+            model = duplicate(self.average)
             model.load_state_dict(under("best", saved.tensors))
             self.best = Look(**saved.facts["best"]), model

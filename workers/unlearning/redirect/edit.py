@@ -1,6 +1,5 @@
 """Moving the parent to the targets, and nothing else of it."""
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from workers.evaluation.agreement import agreement, holdout_floor
 from workers.evaluation.membership import auc
 from workers.unlearning.base import Problem, Samples, UnlearningError
 from workers.unlearning.batches import Cycle, Pair
+from workers.unlearning.copying import duplicate, learnable, trainable
 from workers.unlearning.embedding import answer
 from workers.unlearning.layout import copied
 from workers.unlearning.redirect.attempt import Attempt, Look, Tried
@@ -126,11 +126,11 @@ class Edit:
 
     def _begin(self, caution: float) -> Attempt:
         device, config = self._problem.device, self._config
-        student = copied(self._problem.model, device).requires_grad_()
+        student = trainable(copied(self._problem.model, device))
         return Attempt(
             student=student,
-            average=copy.deepcopy(student),
-            optimizer=torch.optim.Adam(student.parameters(), lr=config.learning_rate * caution),
+            average=duplicate(student),
+            optimizer=torch.optim.Adam(learnable(student), lr=config.learning_rate * caution),
             forgotten=Cycle(len(self._everyone), config.forget_batch, self._generator),
             generator=self._generator,
             device=device,
@@ -155,7 +155,7 @@ class Edit:
         if at.lost >= config.lost_looks or self._hopeless(seen):
             return True
         if not at.lost and (at.best is None or self._reach(seen) >= self._reach(at.best[0])):
-            at.best = seen, copy.deepcopy(at.average)
+            at.best = seen, duplicate(at.average)
         nearer = seen.apart < at.nearest
         at.nearest, at.stale = (seen.apart, 0) if nearer else (at.nearest, at.stale + 1)
         at.settled = at.settled + 1 if self.turned(seen) and not at.lost else 0
@@ -164,7 +164,7 @@ class Edit:
 
     @torch.no_grad()
     def _follow(self, average: nn.Module, student: nn.Module) -> None:
-        for mean, weight in zip(average.parameters(), student.parameters(), strict=True):
+        for mean, weight in zip(learnable(average), learnable(student), strict=True):
             mean.lerp_(weight, 1.0 - self._config.averaging)
 
     def kept(self, look: Look) -> bool:
@@ -234,7 +234,7 @@ class Edit:
             keep, forget = self._losses(student, wanted, both.at(places))
             return torch.stack([keep / len(rows), forget / len(gone)])
 
-        parameters, weights = list(student.parameters()), (1.0, self._config.forget_weight)
+        parameters, weights = learnable(student), (1.0, self._config.forget_weight)
         return self._problem.compute.backward(parameters, len(both), part, weights).sum()
 
     def _losses(self, student: nn.Module, aims: Tensor, both: Pair) -> tuple[Tensor, Tensor]:
