@@ -8,6 +8,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SECURITY_VENV := .venv-security
+SECURITY := $(SECURITY_VENV)/.installed
 UNLEARND_HOME ?= $(CURDIR)/.unlearnd
 DEMO_ARGS ?=
 TEST_ARGS ?=
@@ -20,13 +22,17 @@ BENCH_ARGS ?=
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /  \1|/' | column -t -s '|'
 
-# The exact versions in constraints.txt are installed; torch first, because whatever else asks for
-# it would take a wider range.
-$(STAMP): pyproject.toml constraints.txt
+# Exactly the files that locks/all.txt names.
+$(STAMP): pyproject.toml locks/all.txt locks/all-cpu.txt locks/torch.txt locks/build.txt deploy/install.sh
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'unlearnd needs Python 3.11 or later: make PYTHON=/path/to/python3.11'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch numpy
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[worker,tables,embedded,demo,bench,dev]'
+	deploy/install.sh $(BIN)/python all -e
+	@touch $@
+
+# What locks and what looks for weaknesses does not share the versions of the project.
+$(SECURITY): locks/security.txt
+	$(PYTHON) -m venv $(SECURITY_VENV)
+	$(SECURITY_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/security.txt
 	@touch $@
 
 .PHONY: setup
@@ -87,10 +93,28 @@ lint: $(STAMP) ## Form, lint, types and import contracts, changing nothing.
 .PHONY: check
 check: lint test ## All that must pass before a change lands.
 
+.PHONY: lock
+lock: $(SECURITY) ## Write locks/ anew from pyproject.toml and constraints.txt, with a hash for every file.
+	UV='$(SECURITY_VENV)/bin/uv' PYTHON='$(SECURITY_VENV)/bin/python' deploy/lock.sh
+
+.PHONY: bandit
+bandit: $(SECURITY) ## Look for unsafe code.
+	$(SECURITY_VENV)/bin/bandit --quiet --configfile pyproject.toml --recursive service workers migrations
+
+.PHONY: pip-audit
+pip-audit: $(SECURITY) ## Ask for known weaknesses of every pinned package; it needs the network.
+	for set_up in service worker all security; do $(SECURITY_VENV)/bin/pip-audit --strict --disable-pip --require-hashes --requirement locks/$$set_up.txt; done
+
+.PHONY: sbom
+sbom: $(STAMP) $(SECURITY) ## Write lists of parts (CycloneDX) into sbom/: with hashes by set-up, and with licences as installed here.
+	mkdir -p sbom
+	for set_up in service worker worker-cpu; do PYTHONWARNINGS=ignore $(SECURITY_VENV)/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --of JSON --output-file sbom/$$set_up.cdx.json locks/$$set_up.txt; done
+	$(SECURITY_VENV)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON --output-file sbom/installed.cdx.json $(VENV)
+
 .PHONY: migration
 migration: $(STAMP) ## Draft a migration from the tables: make migration NAME="add what".
 	$(BIN)/python -m migrations.draft '$(NAME)'
 
 .PHONY: clean
 clean: ## Remove the virtual environment, caches and the local home.
-	rm -rf $(VENV) .unlearnd .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(SECURITY_VENV) sbom .unlearnd .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -24,7 +24,7 @@ class Running:
 
 def base_url(settings: Settings) -> str:
     """Where the API of these settings answers, as seen from this machine."""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "") else settings.host  # noqa: S104
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "") else settings.host  # noqa: S104  # nosec B104
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 

@@ -93,7 +93,7 @@ class EmbeddedPostgres(EmbeddedServer):
         self._durable = durable
         self.data = self.directory / "data"
         self._hba = self.directory / "pg_hba.conf"
-        self._password = ""
+        self._password = ""  # nosec B105
 
     def _prepare(self) -> None:
         password_file = self.directory / "password"

@@ -39,7 +39,7 @@ class EmbeddedRedis(EmbeddedServer):
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)
-        self._password = ""
+        self._password = ""  # nosec B105
 
     def _prepare(self) -> None:
         password_file = self.directory / "password"

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 from psycopg import Cursor, sql
-from sqlalchemy import text
+from sqlalchemy import column, func, select, table, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -108,11 +108,12 @@ def _copy(
 
 
 def _repeated(session: Session, partition: str) -> str:
-    query = text(
-        f"SELECT row_position FROM (SELECT row_position, count(*) OVER (PARTITION BY sample_id) AS "  # noqa: S608
-        f"n FROM {partition}) AS counted WHERE n > 1 ORDER BY row_position LIMIT :most"
-    )
-    rows = session.scalars(query, {"most": OFFENDERS_NAMED + 1}).all()
+    samples = table(partition, column("sample_id"), column("row_position"))
+    times = func.count().over(partition_by=samples.c.sample_id).label("times")
+    counted = select(samples.c.row_position, times).subquery()
+    query = select(counted.c.row_position).where(counted.c.times > 1)
+    query = query.order_by(counted.c.row_position).limit(OFFENDERS_NAMED + 1)
+    rows = session.scalars(query).all()
     return offenders(list(rows), "has an ID that another row has as well")
 
 
