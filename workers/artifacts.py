@@ -1,17 +1,11 @@
-"""Writing a version: weights, card, provenance, and a manifest of hashes, which comes last."""
+"""Writing a version: what it keeps of its parent, and a manifest of hashes, which comes last."""
 
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
 
 from service.core.storage import MANIFEST
 from workers.model_files import describes
@@ -29,50 +23,6 @@ class ArtifactError(ValueError):
     """The files of a model cannot be used; the message says which and why."""
 
 
-def load_weights(model: nn.Module, directory: Path) -> None:
-    """Put `model.safetensors` into a network that has exactly its tensors.
-
-    Raises:
-        ArtifactError: the file is missing, is not safetensors, or does not fit the network.
-    """
-    tensors = read_weights(directory)
-    state = model.state_dict()
-    missing, extra = sorted(state.keys() - tensors.keys()), sorted(tensors.keys() - state.keys())
-    if missing or extra:
-        raise ArtifactError(
-            f"{WEIGHTS} does not fit the factory's network: missing {missing[:5]}, "
-            f"unexpected {extra[:5]}."
-        )
-    wrong = [name for name in state if state[name].shape != tensors[name].shape]
-    if wrong:
-        name = wrong[0]
-        raise ArtifactError(
-            f"{name} has shape {list(tensors[name].shape)} in {WEIGHTS}; the factory's network "
-            f"needs {list(state[name].shape)}."
-        )
-    not_finite = [
-        name for name, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()
-    ]
-    if not_finite:
-        raise ArtifactError(f"{not_finite[0]} in {WEIGHTS} holds numbers that are not finite.")
-    model.load_state_dict(tensors)
-
-
-def read_weights(directory: Path) -> dict[str, Tensor]:
-    """The tensors of `model.safetensors`.
-
-    Raises:
-        ArtifactError: the file is missing, or is not safetensors.
-    """
-    path = directory / WEIGHTS
-    if not path.is_file():
-        raise ArtifactError(f"There is no {WEIGHTS} in the model's directory.")
-    try:
-        return load_file(path)
-    except Exception as error:
-        raise ArtifactError(f"{WEIGHTS} cannot be read: {error}") from error
-
-
 def take_over(source: Path, target: Path) -> None:
     """Copy what a version keeps of its parent: configuration, tokenizer, vocabulary, base."""
     for path in sorted(source.rglob("*")):
@@ -80,37 +30,6 @@ def take_over(source: Path, target: Path) -> None:
         if path.is_file() and (describes(name.as_posix()) or str(name) == BASIS):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / name)
-
-
-def write_weights(state: Mapping[str, Tensor], parent: Path, target: Path) -> None:
-    """Write tensors under the parent's names, types and header.
-
-    Raises:
-        ArtifactError: a tensor is missing, has another shape or is not finite, or what is read
-            back is not what was written.
-    """
-    with safe_open(parent / WEIGHTS, framework="pt") as file:
-        metadata = file.metadata()
-        wanted = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    missing = sorted(wanted.keys() - state.keys())
-    if missing:
-        raise ArtifactError(f"The network cannot be written: it has no {missing[:5]}.")
-    tensors: dict[str, Tensor] = {
-        name: state[name].detach().to("cpu", its.dtype, copy=True).contiguous()
-        for name, its in wanted.items()
-    }
-    for name, tensor in tensors.items():
-        if tensor.shape != wanted[name].shape:
-            raise ArtifactError(
-                f"{name} has shape {list(tensor.shape)}; the parent's has "
-                f"{list(wanted[name].shape)}."
-            )
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise ArtifactError(f"{name} is not finite after unlearning.")
-    save_file(tensors, target / WEIGHTS, metadata=metadata)
-    written = load_file(target / WEIGHTS)
-    if any(not torch.equal(written[name], tensor) for name, tensor in tensors.items()):
-        raise ArtifactError(f"{WEIGHTS} does not read back as it was written.")
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -8,14 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from workers.artifacts import (
-    ArtifactError,
-    load_weights,
-    seal,
-    take_over,
-    verify,
-    write_weights,
-)
+from workers.artifacts import ArtifactError, seal, take_over, verify
+from workers.weight_files import load_weights, write_weights
 from workers.zoo import digits_cnn
 
 

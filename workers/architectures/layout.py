@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from safetensors import safe_open
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from workers.architectures.base import ArchitectureError
 from workers.artifacts import CONFIG, WEIGHTS
+from workers.model_forms import refused_config
+from workers.weight_files import weight_names
 
 CLASSIFIERS = ("ForImageClassification", "ForSequenceClassification", "ForAudioClassification")
 # A base class, or an encoder whose output is projected, ends like this.
@@ -47,6 +48,9 @@ def read_layout(directory: Path) -> Layout:
     for name, reason in REFUSED.items():
         if said.get(name):
             raise ArchitectureError(reason)
+    form = refused_config(said)
+    if form is not None:
+        raise ArchitectureError(form)
     if (directory / "adapter_config.json").is_file():
         raise ArchitectureError(
             "adapter_config.json is beside the weights: merge the adapter into them."
@@ -128,9 +132,4 @@ def _options(network: type[PreTrainedModel], directory: Path) -> dict[str, Any]:
     """Encoders are saved with a pooling layer or without; the class does not say which."""
     if "add_pooling_layer" not in inspect.signature(network.__init__).parameters:
         return {}
-    try:
-        with safe_open(directory / WEIGHTS, framework="pt") as file:
-            pooled = any("pooler." in name for name in file.keys())  # noqa: SIM118
-    except Exception as error:
-        raise ArchitectureError(f"{WEIGHTS} cannot be read: {error}") from error
-    return {"add_pooling_layer": pooled}
+    return {"add_pooling_layer": any("pooler." in name for name in weight_names(directory))}

@@ -13,11 +13,11 @@ from service.core.settings import Settings
 from workers.architectures.answering import served
 from workers.architectures.base import ArchitectureError
 from workers.architectures.basis import begin_with_basis, has_basis, keep_basis
-from workers.artifacts import load_weights, read_weights, write_weights
 from workers.data.processing import Processing, raw_processing
 from workers.plan import Architecture
 from workers.unlearning.base import Samples
 from workers.unlearning.copying import built_by
+from workers.weight_files import load_weights, read_weights, with_shared_names, write_weights
 
 
 class Factory:
@@ -42,8 +42,9 @@ class Factory:
         return network
 
     def adopt(self, base: Path, directory: Path) -> None:
-        tensors = read_weights(base)
-        keep_basis(tensors, self.load(directory), tensors.keys(), directory)
+        network = self.load(directory)
+        tensors = with_shared_names(read_weights(base), network.state_dict())
+        keep_basis(tensors, network, tensors.keys(), directory)
 
     def load(self, directory: Path) -> nn.Module:
         model = self._another().eval()

@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -17,13 +16,14 @@ from workers.architectures.basis import begin_with_basis, has_basis, keep_basis
 from workers.architectures.layout import read_layout
 from workers.architectures.networks import Classifier, Encoder, Network
 from workers.architectures.pooling import pooling_mode
-from workers.artifacts import WEIGHTS, ArtifactError, write_weights
+from workers.artifacts import WEIGHTS, ArtifactError
 from workers.data.processing import Processing, read_processing
 from workers.unlearning.base import Samples
 from workers.unlearning.copying import built_by
 from workers.unlearning.embedding import draw, embed
 from workers.unlearning.prototypes import Prototypes, prototypes_of
 from workers.unlearning.tap import Tapped, find_tap
+from workers.weight_files import read_weights, write_weights
 
 PREFIX = "network."
 # Its scores are written out, so they add up in the same order everywhere.
@@ -177,6 +177,5 @@ def refuse_what_does_not_fit(network: str, told: dict[str, Any]) -> None:
 
 def constants(directory: Path) -> dict[str, Tensor]:
     """What older files hold and no network learns, such as the numbers of positions."""
-    with safe_open(directory / WEIGHTS, framework="pt") as file:
-        found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    found = read_weights(directory)
     return {name: tensor for name, tensor in found.items() if not tensor.is_floating_point()}

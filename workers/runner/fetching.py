@@ -7,41 +7,54 @@ import fsspec
 
 from workers.artifacts import CARD, WEIGHTS, ArtifactError
 from workers.data.locations import FILES_AT_FAULT, URL_AT_FAULT, fault
-from workers.model_files import describes
+from workers.model_files import PART_WEIGHTS, describes
+from workers.model_forms import left_out_part, refused_form
+from workers.weight_files import INDEX, shards_of
 
-INDEX = f"{WEIGHTS}.index.json"
-# The last two are there to be refused.
-WANTED = {WEIGHTS, CARD, INDEX, "adapter_config.json"}
+WANTED = {WEIGHTS, CARD, INDEX}
 
 
-def fetch_model(uri: str, target: Path) -> None:
+def fetch_model(uri: str, target: Path, *, whole: bool = False) -> None:
     """Copy weights and configuration from an fsspec URL. Nothing else is fetched.
 
+    `whole` says that the directory is in the layout of a library, which may need more of it than
+    that: then no file may stay behind that could be a part of the model.
+
     Raises:
-        ArtifactError: the location is not one that can be read, or holds no `model.safetensors`.
+        ArtifactError: the location is not one that can be read, is in a form that is not read, or
+            holds no weights in safetensors.
         OSError: the storage failed; it may answer another time.
     """
     try:
         filesystem, root = fsspec.core.url_to_fs(uri)
         if not _is_directory(filesystem, root):
             raise ArtifactError(f"{uri} is no directory.")
-        for path in filesystem.find(root):
-            name = path.removeprefix(root.rstrip("/") + "/")
-            if name in WANTED or describes(name):
-                (target / name).parent.mkdir(parents=True, exist_ok=True)
-                filesystem.get_file(path, str(target / name))
+        found = {path.removeprefix(root.rstrip("/") + "/"): path for path in filesystem.find(root)}
+        for name in found:
+            if name in WANTED or describes(name) or PART_WEIGHTS.fullmatch(name):
+                _get(filesystem, found[name], target / name)
+        shards = shards_of(target) or {}
+        for name in shards.keys() & found.keys():
+            _get(filesystem, found[name], target / name)
     except ArtifactError:
         raise
     except (*FILES_AT_FAULT, *URL_AT_FAULT) as error:
         raise ArtifactError(fault(uri, error)) from error
-    if (target / WEIGHTS).is_file():
-        return
-    if (target / INDEX).is_file():
-        raise ArtifactError(
-            f"The weights in {uri} are in several files: save them as one {WEIGHTS}, with "
-            "save_pretrained and a large max_shard_size."
-        )
-    raise ArtifactError(f"{uri} holds no {WEIGHTS}.")
+    has_weights = bool(shards) or WEIGHTS in found
+    if whole or not has_weights:
+        said = refused_form(found.keys(), has_weights=has_weights)
+        if said is not None:
+            raise ArtifactError(said)
+    if not has_weights:
+        raise ArtifactError(f"{uri} holds no {WEIGHTS}.")
+    unknown = left_out_part(found.keys() - shards.keys()) if whole else None
+    if unknown is not None:
+        raise ArtifactError(unknown)
+
+
+def _get(filesystem: Any, path: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    filesystem.get_file(path, str(target))
 
 
 def _is_directory(filesystem: Any, path: str) -> bool:

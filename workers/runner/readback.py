@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from workers.architectures import Blueprint
@@ -11,6 +10,7 @@ from workers.artifacts import WEIGHTS, ArtifactError
 from workers.unlearning.base import Tap
 from workers.unlearning.inputs import Inputs, to
 from workers.unlearning.tap import Tapped
+from workers.weight_files import kinds_of_weights, refuse_what_changed
 
 # How many roundings of the weights' type an answer may differ by, relative to the largest answer.
 ROUNDINGS = 16
@@ -48,13 +48,7 @@ def refuse_unless_rewritten(
         ArtifactError: it does not, so no version of this model could be published.
     """
     blueprint.write(model, source, scratch)
-    with (
-        safe_open(source / WEIGHTS, framework="pt") as before,
-        safe_open(scratch / WEIGHTS, framework="pt") as after,
-    ):
-        for name in before.keys():  # noqa: SIM118
-            if not torch.equal(before.get_tensor(name), after.get_tensor(name)):
-                raise ArtifactError(f"{name} cannot be written as it was read.")
+    refuse_what_changed(source, scratch)
 
 
 def answers(model: nn.Module, tap: Tap, batch: Inputs) -> tuple[Tensor, Tensor]:
@@ -67,6 +61,5 @@ def answers(model: nn.Module, tap: Tap, batch: Inputs) -> tuple[Tensor, Tensor]:
 
 def coarsest(directory: Path) -> float:
     """The largest relative rounding among the types of the weights."""
-    with safe_open(directory / WEIGHTS, framework="pt") as file:
-        kinds = {file.get_tensor(name).dtype for name in file.keys()}  # noqa: SIM118
+    kinds = kinds_of_weights(directory)
     return max((torch.finfo(kind).eps for kind in kinds if kind.is_floating_point), default=0.0)

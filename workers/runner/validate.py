@@ -12,7 +12,6 @@ from service.core.storage import PROVENANCE
 from workers import model_card
 from workers.architectures import ArchitectureError, Blueprint, blueprint_of
 from workers.artifacts import CARD, CONFIG, seal, take_over, write_json
-from workers.artifacts import WEIGHTS as WEIGHTS_FILE
 from workers.device import choose_device
 from workers.plan import ProgressLine, Validated, ValidatePlan
 from workers.runner.fetching import fetch_model
@@ -23,6 +22,7 @@ from workers.unlearning.base import Tap
 from workers.unlearning.inputs import Inputs
 from workers.unlearning.registry import get_method
 from workers.unlearning.tap import TapError, find_tap
+from workers.weight_files import import_weights
 
 
 def validate(
@@ -39,7 +39,7 @@ def validate(
     get_method(plan.method).check(plan.parameters)
     source = work_dir / "source"
     source.mkdir()
-    fetch_model(plan.source_uri, source)
+    fetch_model(plan.source_uri, source, whole=plan.architecture.kind == "transformers")
     tell(ProgressLine(phase="loading", fraction=0.5))
 
     blueprint = blueprint_of(plan.architecture, settings, source)
@@ -59,7 +59,7 @@ def validate(
     tell(ProgressLine(phase="publishing", fraction=0))
 
     take_over(source, plan.staging)
-    (plan.staging / WEIGHTS_FILE).write_bytes((source / WEIGHTS_FILE).read_bytes())
+    import_weights(source, scratch, plan.staging)
     if not (plan.staging / CONFIG).exists():
         write_json(plan.staging / CONFIG, {"architecture": plan.architecture.model_dump()})
     card = source / CARD

@@ -1,6 +1,7 @@
 """What cannot be unlearned is refused at registration, with a sentence that says why."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from workers.architectures.pretrained import Pretrained
 from workers.artifacts import ArtifactError
 from workers.data.errors import DatasetError
 from workers.data.pretrained import PretrainedSounds
+from workers.runner.fetching import fetch_model
+from workers.weight_files import weight_names
 
 WEIGHTS = "model.safetensors"
 
@@ -157,13 +160,58 @@ def test_a_dataset_of_another_kind(scans: Parent, runs: Runs, tmp_path: Path) ->
         runs.validated(plan)
 
 
-def test_weights_in_several_files(scans: Parent, runs: Runs, tmp_path: Path) -> None:
-    network = seeded(vit)
-    network.save_pretrained(tmp_path / "shards", max_shard_size="40KB")
-    plan = scans.validation(tmp_path / "first", source_uri=(tmp_path / "shards").as_uri())
+@pytest.fixture(scope="module")
+def sharded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("sharded") / "model"
+    seeded(vit).save_pretrained(directory, max_shard_size="40KB")
+    return directory
 
-    with pytest.raises(ArtifactError, match="several files"):
-        runs.validated(plan)
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("../{0}", "a shard must be a .safetensors file in the same directory"),
+        ("/etc/passwd", "a shard must be a .safetensors file in the same directory"),
+        ("sub/model.safetensors", "a shard must be a .safetensors file in the same directory"),
+        (7, "a shard must be a .safetensors file in the same directory"),
+        ("model-00009-of-00009.safetensors", "which is not there"),
+        ("{1}", "do not agree about the tensor classifier.bias"),
+    ],
+)
+def test_an_index_that_leads_elsewhere(
+    sharded: Path, tmp_path: Path, said: Any, sentence: str
+) -> None:
+    """A file that lies beside the model's directory stays unread, whatever the index says of it."""
+    shutil.copytree(sharded, tmp_path / "model")
+    index = tmp_path / "model" / f"{WEIGHTS}.index.json"
+    content = json.loads(index.read_text())
+    right = content["weight_map"]["classifier.bias"]
+    shutil.copy(sharded / right, tmp_path / right)
+    other = min(set(content["weight_map"].values()) - {right})
+    wrong = said.format(right, other) if isinstance(said, str) else said
+    content["weight_map"]["classifier.bias"] = wrong
+    index.write_text(json.dumps(content))
+    (tmp_path / "fetched").mkdir()
+
+    with pytest.raises(ArtifactError) as caught:
+        fetch_and_look(tmp_path / "model", tmp_path / "fetched")
+
+    assert sentence in str(caught.value)
+    there = {path.name for path in (tmp_path / "fetched").iterdir()}
+    assert there <= {path.name for path in sharded.iterdir()}
+
+
+def fetch_and_look(directory: Path, target: Path) -> None:
+    fetch_model(directory.as_uri(), target)
+    weight_names(target)
+
+
+@pytest.mark.parametrize("text", ["[]", '{"weight_map": {}}', "[" * 100_000, "nonsense"])
+def test_an_index_that_says_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / f"{WEIGHTS}.index.json").write_text(text)
+
+    with pytest.raises(ArtifactError, match=r"model.safetensors.index.json (must map|is not JSON)"):
+        weight_names(tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the mean of no frames

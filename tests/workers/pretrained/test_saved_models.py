@@ -1,0 +1,100 @@
+"""What today's tools save is read, or refused for its reason: the table in docs/models.md."""
+
+from pathlib import Path
+
+import pytest
+
+from service.core.settings import Settings
+from tests.workers.data.media import digits, write
+from tests.workers.pretrained.data import images, texts
+from tests.workers.pretrained.parents import Runs
+from tests.workers.pretrained.tools import hugging_face, others
+from tests.workers.pretrained.tools.case import Case
+from workers.data.specs import ArraySpec
+from workers.plan import DataFile, DataPlan, ValidatePlan
+from workers.runner.refusals import REFUSALS
+
+DOCS = Path(__file__).parents[3] / "docs" / "models.md"
+CASES: list[Case] = [*hugging_face.CASES, *others.CASES]
+READ = [case for case in CASES if case.is_read]
+REFUSED = [case for case in CASES if not case.is_read]
+
+
+def named(case: Case) -> str:
+    return f"{case.tool}: {case.what}"
+
+
+@pytest.fixture(scope="module")
+def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, DataPlan]:
+    """A dataset of each kind, indexed."""
+    place = tmp_path_factory.mktemp("datasets")
+    pixels = digits()[:20].reshape(-1, 64).tolist()
+    file = write(place / "digits.parquet", pixels=pixels)
+    arrays = DataPlan(
+        files=[DataFile(uri=file.uri, rows=file.rows, digest=file.digest)],
+        holdout_files=[],
+        id_column="sample_id",
+        inputs=[ArraySpec("pixels", (1, 8, 8), 1 / 255)],
+    )
+    return {
+        "digits": arrays,
+        "texts": texts().plan(place / "texts"),
+        "images": images().plan(place / "images"),
+    }
+
+
+def registration(case: Case, directory: Path, data: DataPlan, staging: Path) -> ValidatePlan:
+    return ValidatePlan(
+        model="a-model",
+        source_uri=directory.as_uri(),
+        architecture=case.architecture,
+        module="auto",
+        method="auto",
+        parameters={},
+        min_agreement=0.8,
+        tv=0,
+        data=data,
+        staging=staging,
+    )
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    settings = Settings(device="cpu", threads=1, module_factories="tests.")
+    (tmp_path / "first").mkdir()
+    return Runs(tmp_path, settings)
+
+
+def test_the_table_in_the_docs_has_a_row_for_each_case_and_no_other() -> None:
+    section = DOCS.read_text("utf-8").partition("## What today's tools save\n")[2]
+    lines = section.partition("\n## ")[0].splitlines()
+    rows = [line for line in lines if line.startswith("|")][2:]
+
+    assert rows == [case.row for case in CASES]
+    assert len(set(rows)) == len(rows)
+    assert all(case.answer.startswith("read" if case.is_read else "refused: ") for case in CASES)
+
+
+@pytest.mark.parametrize("case", READ, ids=named)
+def test_what_is_read_becomes_version_1(
+    case: Case, datasets: dict[str, DataPlan], runs: Runs
+) -> None:
+    directory, first = runs.place / "model", runs.place / "first"
+    case.save(directory)
+
+    runs.validated(registration(case, directory, datasets[case.given], first))
+
+    case.check(directory, first)
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=named)
+def test_what_is_refused_is_refused_for_its_reason(
+    case: Case, datasets: dict[str, DataPlan], runs: Runs
+) -> None:
+    case.save(runs.place / "model")
+    plan = registration(case, runs.place / "model", datasets[case.given], runs.place / "first")
+
+    with pytest.raises(REFUSALS) as caught:
+        runs.validated(plan)
+
+    assert case.refusal in str(caught.value)

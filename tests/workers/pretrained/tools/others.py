@@ -1,0 +1,47 @@
+"""What libraries save that are not installed here: files that they wrote, in tests/data."""
+
+import shutil
+from pathlib import Path
+
+from tests.workers.pretrained.tools.case import DATA, Case
+
+
+def peft_adapter(directory: Path) -> None:
+    shutil.copytree(DATA / "peft" / "adapter", directory)
+
+
+def setfit_model(directory: Path) -> None:
+    shutil.copytree(DATA / "setfit" / "trained", directory)
+
+
+def timm_network(directory: Path) -> None:
+    shutil.copytree(DATA / "timm" / "saved", directory)
+
+
+CASES = [
+    Case(
+        "peft",
+        "0.21.2",
+        "an adapter",
+        "refused: merge it into its base with `merge_and_unload`",
+        peft_adapter,
+        refusal="This is an adapter of PEFT: adapter_config.json. Merge it into its base",
+    ),
+    Case(
+        "setfit",
+        "1.2.0",
+        "an encoder with a head in a pickle",
+        "refused: register the encoder alone, and fit the head again on each version",
+        setfit_model,
+        refusal="This is a SetFit model, whose head is a pickle: config_setfit.json.",
+    ),
+    Case(
+        "timm",
+        "1.0.31",
+        "a classifier of images, by `save_for_hf` or `push_to_hub`",
+        "refused: register it as a `module` with the factory `timm:create_model`",
+        timm_network,
+        given="images",
+        refusal="This is a network of timm, which needs torchvision",
+    ),
+]
