@@ -23,9 +23,12 @@ class Frozen(BaseModel):
 
 
 class DataFile(Frozen):
+    """See `workers.data.parquet.FileRef`."""
+
     uri: str
     rows: int
     digest: str
+    types: dict[str, str] = Field(default_factory=dict)
 
 
 class DataPlan(Frozen):

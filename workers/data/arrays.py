@@ -7,34 +7,45 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from workers.data import numbers
 from workers.data.errors import DatasetError
+from workers.data.layouts import lengths, name_of, plain
+from workers.data.misfits import NONE, Misfits
+from workers.data.nested import Reading, nested, reading
 from workers.data.specs import ArraySpec
 
 NUMBERS_A_BATCH = 2**20
 ROWS_A_BATCH = 16_384
 
 
-def check_column(schema: pa.Schema, spec: ArraySpec, uri: str) -> None:
-    """Refuse a file whose column cannot hold such arrays.
+def check_type(kind: pa.DataType, spec: ArraySpec, uri: str) -> None:
+    """Refuse a column that cannot hold such arrays.
 
     Raises:
-        DatasetError: no such column, no list of numbers, or a fixed size that is not the shape's.
+        DatasetError: no lists of numbers, or a fixed size that is not the shape's.
     """
-    index = schema.get_field_index(spec.column)
-    if index < 0:
-        raise DatasetError(f"{uri} has no column {spec.column}.")
-    kind = schema.field(index).type
-    fixed = pa.types.is_fixed_size_list(kind)
-    if not (fixed or pa.types.is_list(kind) or pa.types.is_large_list(kind)):
-        raise DatasetError(f"The column {spec.column} of {uri} holds {kind}, not lists of numbers.")
-    value = kind.value_type
-    if not (pa.types.is_integer(value) or pa.types.is_floating(value)):
-        raise DatasetError(f"The column {spec.column} of {uri} holds lists of {value}.")
-    if fixed and kind.list_size != spec.size:
+    held, what = nested(kind), f"The column {spec.column} of {uri} holds"
+    if not held.sizes:
+        raise DatasetError(f"{what} {name_of(kind)}, not lists of numbers.")
+    if not numbers.are(held.number):
+        raise DatasetError(f"{what} lists of {name_of(held.number)}.")
+    if None in held.sizes and len(held.sizes) != len(spec.shape):
+        return  # Each row tells the shape that it has.
+    try:
+        fits = reading(held, spec)
+    except DatasetError as error:
+        raise DatasetError(f"{what} such arrays: {error}") from None
+    if fits is not None:
+        return
+    if len(held.sizes) == 1:
         raise DatasetError(
-            f"The column {spec.column} of {uri} holds lists of {kind.list_size} numbers; "
-            f"the shape {list(spec.shape)} needs {spec.size}."
+            f"{what} lists of {held.sizes[0]} numbers; the shape {list(spec.shape)} needs "
+            f"{spec.size}."
         )
+    raise DatasetError(
+        f"{what} arrays of the shape {held}; the dataset was registered with the shape "
+        f"{list(spec.shape)}."
+    )
 
 
 def rows_a_batch(spec: ArraySpec) -> int:
@@ -42,33 +53,38 @@ def rows_a_batch(spec: ArraySpec) -> int:
     return max(1, min(ROWS_A_BATCH, NUMBERS_A_BATCH // spec.size))
 
 
-def number_type(schema: pa.Schema, spec: ArraySpec) -> np.dtype[Any]:
-    value = schema.field(spec.column).type.value_type
-    kind: np.dtype[Any] = np.dtype(value.to_pandas_dtype())
-    return kind
-
-
 def to_numpy(column: Any, spec: ArraySpec, uri: str, first_row: int) -> npt.NDArray[Any]:
-    """A batch of a column as (rows, *shape), in the type of the file.
+    """A batch of a column as (rows, *shape), in the type of the file; booleans as such.
 
     Raises:
-        DatasetError: a null, or a list of another length; the message names its row.
+        DatasetError: a row that holds no such array, or numbers that float32 cannot hold; the
+            message names its row.
     """
-    flat = column.flatten()
-    whole = column.null_count == 0 and flat.null_count == 0
-    if not whole or len(flat) != len(column) * spec.size or not _lengths_fit(column, spec.size):
-        row = first_row + _first_offender(column, spec.size)
-        raise DatasetError(
-            f"Row {row} of {uri} does not hold {spec.size} numbers in {spec.column}."
-        )
-    numbers: npt.NDArray[Any] = flat.to_numpy(zero_copy_only=False)
-    return numbers.reshape(len(column), *spec.shape)
+    wrong = misfits(column, spec)
+    if wrong.rows:
+        raise DatasetError(f"Row {first_row + wrong.rows[0]} of {uri} {wrong.complaint}.")
+    how = _reading(column, spec)
+    if how is None:
+        raise DatasetError(f"{uri} has no rows from row {first_row} on.")
+    held = _innermost(column, how).to_numpy(zero_copy_only=False)
+    axes = (0, *(axis + 1 for axis in how.axes))
+    array: npt.NDArray[Any] = held.reshape(len(column), *how.stored).transpose(axes)
+    return array
 
 
-def misfits(column: Any, size: int) -> list[int]:
-    """The rows of a batch that are null, hold a null, or are not of this many numbers."""
-    bad = pc.fill_null(pc.not_equal(pc.list_value_length(column), size), True)
-    return sorted({*pc.indices_nonzero(bad).to_pylist(), *rows_with_nulls(column)})
+def misfits(column: Any, spec: ArraySpec) -> Misfits:
+    """The rows of a batch that are null, hold a null, have another shape, or unusable numbers."""
+    how = _reading(column, spec)
+    rows = list(range(len(column))) if how is None else _misshapen(column, how)
+    if rows:
+        return Misfits(rows, _complaint(column, spec, rows[0]))
+    if how is None:
+        return NONE
+    flat = _innermost(column, how).to_numpy(zero_copy_only=False)
+    wrong, complaint = numbers.unusable(flat, spec.scale or 1.0)
+    if not len(wrong):
+        return NONE
+    return Misfits(np.unique(wrong // spec.size).tolist(), f"{complaint} in {spec.column}")
 
 
 def rows_with_nulls(column: Any) -> set[int]:
@@ -76,18 +92,47 @@ def rows_with_nulls(column: Any) -> set[int]:
     flat = column.flatten()
     if not flat.null_count:
         return set()
-    return set(pc.list_parent_indices(column).filter(pc.is_null(flat)).to_pylist())
+    parents = np.repeat(np.arange(len(column)), lengths(column))
+    return set(parents[flat.is_null().to_numpy(zero_copy_only=False)].tolist())
 
 
-def _lengths_fit(column: Any, size: int) -> bool:
-    if pa.types.is_fixed_size_list(column.type):
-        return True
-    return bool((np.diff(np.asarray(column.offsets)) == size).all())
+def _reading(column: Any, spec: ArraySpec) -> Reading | None:
+    return reading(nested(column.type), spec)
 
 
-def _first_offender(column: Any, size: int) -> int:
-    for row, value in enumerate(column):
-        numbers = value.as_py()
-        if numbers is None or len(numbers) != size or any(n is None for n in numbers):
-            return row
-    raise AssertionError("the batch was refused, and every row of it is fine")
+def _innermost(column: Any, how: Reading) -> Any:
+    level = plain(column)
+    for _ in how.sizes:
+        level = plain(level.flatten())
+    return level
+
+
+def _misshapen(column: Any, how: Reading) -> list[int]:
+    level, rows = plain(column), np.arange(len(column))
+    found: list[npt.NDArray[np.int64]] = []
+    for size in how.sizes:
+        wrong = pc.fill_null(pc.not_equal(pc.list_value_length(level), size), True)
+        found.append(rows[wrong.to_numpy(zero_copy_only=False)])
+        rows = np.repeat(rows, lengths(level))
+        level = plain(level.flatten())
+    if level.null_count:
+        found.append(rows[level.is_null().to_numpy(zero_copy_only=False)])
+    rows_found: list[int] = np.unique(np.concatenate(found)).tolist()
+    return rows_found
+
+
+def _complaint(column: Any, spec: ArraySpec, row: int) -> str:
+    """Without anything that the row holds; only the lengths of its lists are told."""
+    if len(nested(column.type).sizes) == 1:
+        return f"does not hold {spec.size} numbers in {spec.column}"
+    wanted = f"does not hold numbers of the shape {list(spec.shape)} in {spec.column}"
+    shape = _shape(column[row].as_py())
+    return wanted if shape is None else f"{wanted}, but of the shape {shape}"
+
+
+def _shape(value: Any) -> str | None:
+    """That of lists in lists; None where there is a null, or lists differ in length."""
+    try:
+        return str(list(np.asarray(value, dtype=np.float64).shape)) if value is not None else None
+    except (TypeError, ValueError):
+        return None

@@ -8,8 +8,10 @@ from typing import Any
 import numpy.typing as npt
 
 from workers.data import arrays, columns
+from workers.data.agreement import Agreement, types_of
 from workers.data.errors import DatasetError
-from workers.data.parquet import FileRef, IDDigest, as_text, batches, open_parquet
+from workers.data.ids import as_text
+from workers.data.parquet import FileRef, IDDigest, batches, open_parquet
 from workers.data.ragged import Ragged, allocate, write_ragged
 from workers.data.specs import ArraySpec, InputSpec
 
@@ -32,23 +34,45 @@ def copy_to_disk(
 ) -> npt.NDArray[Any]:
     """Copy a column of arrays into one memory-mapped array (rows, *shape).
 
-    Memory stays at one batch. With an `id_column` every file is held against the digest that was
-    taken when it was indexed, so that a row position still means the same sample.
+    Its type holds the numbers of all files unchanged. Memory stays at one batch.
+
+    With an `id_column` every file is held against the digest that was taken when it was indexed, so
+    that a row position still means the same sample.
 
     Raises:
-        DatasetError: a file changed since, or its column does not hold such arrays.
+        DatasetError: a file changed since, its column does not hold such arrays, or no type holds
+            the numbers of all files.
         OSError: the disk is full, or the storage failed.
     """
     if not files:
         raise DatasetError("The dataset has no files.")
-    with open_parquet(files[0].uri) as first:
-        columns.check_column(first.schema_arrow, spec, files[0].uri)
-        kind = arrays.number_type(first.schema_arrow, spec)
+    kind = agreed(files, [spec]).number_type(spec.column)
     mapped = allocate(target, kind, (sum(file.rows for file in files), *spec.shape))
     for part in read_column(files, spec, id_column):
         end = part.row + len(part.column)
-        mapped[part.row : end] = arrays.to_numpy(part.column, spec, part.uri, part.file_row)
+        numbers = arrays.to_numpy(part.column, spec, part.uri, part.file_row)
+        mapped[part.row : end] = numbers.astype(kind, casting="safe", copy=False)
     return mapped
+
+
+def agreed(files: Sequence[FileRef], inputs: Sequence[InputSpec]) -> Agreement:
+    """What the input columns of these files hold, once it is sure that it can be read as one.
+
+    Raises:
+        DatasetError: it cannot, or a file is none that was registered.
+        OSError: the storage failed; it may answer another time.
+    """
+    agreement = Agreement(inputs)
+    for file in files:
+        if file.rows:
+            types = file.types or _types_now(file.uri, inputs)
+            agreement.take(file.uri, {spec.column: types[spec.column] for spec in inputs})
+    return agreement
+
+
+def _types_now(uri: str, inputs: Sequence[InputSpec]) -> dict[str, str]:
+    with open_parquet(uri) as parquet:
+        return types_of(parquet.schema_arrow, inputs, uri)
 
 
 def copy_ragged(
@@ -90,14 +114,15 @@ def read_column(files: Sequence[FileRef], spec: InputSpec, id_column: str | None
 def _read_file(file: FileRef, spec: InputSpec, id_column: str | None) -> Iterator[tuple[int, Any]]:
     digest, row = IDDigest(), 0
     with open_parquet(file.uri) as parquet:
-        columns.check_column(parquet.schema_arrow, spec, file.uri)
         rows = parquet.metadata.num_rows
         if rows != file.rows:
             raise DatasetError(f"{file.uri} had {file.rows} rows, and has {rows}: index it again.")
-        names = [columns.parquet_name(parquet.schema_arrow, spec)]
+        if not rows:
+            return
+        schema = parquet.schema_arrow
+        _refuse_another_type(file, types_of(schema, [spec], file.uri, id_column))
+        names = columns.parquet_names(schema, spec)
         if id_column is not None:
-            if parquet.schema_arrow.get_field_index(id_column) < 0:
-                raise DatasetError(f"{file.uri} has no column {id_column} any more.")
             names.insert(0, id_column)
         for batch in batches(parquet, names, columns.rows_a_batch(parquet, spec)):
             yield row, batch.column(spec.column)
@@ -106,3 +131,13 @@ def _read_file(file: FileRef, spec: InputSpec, id_column: str | None) -> Iterato
             row += len(batch)
     if id_column is not None and digest.hexdigest() != file.digest:
         raise DatasetError(f"The IDs in {file.uri} changed since it was indexed: index it again.")
+
+
+def _refuse_another_type(file: FileRef, now: dict[str, str]) -> None:
+    for column, held in now.items():
+        before = file.types.get(column, held)
+        if held != before:
+            raise DatasetError(
+                f"The column {column} of {file.uri} held {before} when it was indexed, and holds "
+                f"{held}: index it again."
+            )

@@ -9,8 +9,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workers.data import columns
+from workers.data.agreement import Agreement
 from workers.data.errors import DatasetError
-from workers.data.parquet import FileRef, IDDigest, as_text, batches, list_files, open_parquet
+from workers.data.ids import as_text
+from workers.data.parquet import FileRef, IDDigest, batches, list_files, open_parquet
 from workers.data.specs import ArraySpec, InputSpec
 
 ROWS_A_BATCH = 65_536
@@ -32,8 +34,12 @@ def read_ids(
     inputs: Sequence[InputSpec],
     max_length: int,
     done: Callable[[dict[str, Any]], None],
+    beside: Sequence[dict[str, Any]] = (),
 ) -> Iterator[Chunk]:
     """Stream the IDs of all files behind `uri`; `done` gets each file's reference after it.
+
+    What the columns of each file hold must go together with that of the files before it, and of
+    those in `beside`: references to files that the same jobs read, such as the held-out ones.
 
     The input columns are read along with them, for their lengths and nulls alone: a dataset that is
     called ready must not fail every deletion later. Parquet keeps the lengths within the data, so
@@ -43,16 +49,16 @@ def read_ids(
 
     Raises:
         DatasetError: no files, a column that is not there or has the wrong type, IDs that are
-            null, empty, too long or hold a NUL, lists of another length than the shape's, or other
-            inputs that are null or empty; the message names the first offenders' rows.
+            null, empty, too long or hold a NUL, lists of another length than the shape's, numbers
+            that float32 cannot hold, or other inputs that are null or empty; the message names the
+            first offenders' rows. Or two files hold a column in types that do not go together.
     """
-    row = 0
+    row, agreement = 0, agreement_with(beside, inputs)
     for file_uri in list_files(uri):
         digest, start = IDDigest(), row
         with open_parquet(file_uri) as parquet:
-            names = columns_of(parquet, inputs, file_uri)
-            if parquet.schema_arrow.get_field_index(id_column) < 0:
-                raise DatasetError(f"{file_uri} has no column {id_column}.")
+            types = agreement.look_at(parquet, file_uri, id_column)
+            names = columns_of(parquet, inputs)
             for batch in batches(parquet, [id_column, *names], rows_a_batch(parquet, inputs)):
                 ids = as_text(batch.column(id_column))
                 refuse_bad_ids(ids, row, max_length)
@@ -60,21 +66,25 @@ def read_ids(
                 digest.update(ids)
                 yield Chunk(row, ids)
                 row += len(ids)
-        done(asdict(FileRef(file_uri, row - start, digest.hexdigest())))
+        done(asdict(FileRef(file_uri, row - start, digest.hexdigest(), types)))
     if row == 0:
         raise DatasetError(f"The files at {uri} have no rows.")
 
 
-def columns_of(parquet: pq.ParquetFile, inputs: Sequence[InputSpec], uri: str) -> list[str]:
-    """What to read of a file for these inputs.
+def agreement_with(files: Sequence[dict[str, Any]], inputs: Sequence[InputSpec]) -> Agreement:
+    """The types of these files, with which those of others must go together."""
+    agreement = Agreement(inputs)
+    for file in files:
+        agreement.take(file["uri"], file["types"])
+    return agreement
 
-    Raises:
-        DatasetError: a column is missing, or cannot hold such inputs.
-    """
+
+def columns_of(parquet: pq.ParquetFile, inputs: Sequence[InputSpec]) -> list[str]:
+    """What to read of a file for these inputs; nothing of one without rows."""
     schema = parquet.schema_arrow
-    for spec in inputs:
-        columns.check_column(schema, spec, uri)
-    return [columns.parquet_name(schema, spec) for spec in inputs]
+    if not parquet.metadata.num_rows:
+        return []
+    return [name for spec in inputs for name in columns.parquet_names(schema, spec)]
 
 
 def refuse_bad_ids(ids: pa.Array, first_row: int, max_length: int) -> None:
@@ -96,6 +106,8 @@ def rows_a_batch(parquet: pq.ParquetFile, inputs: Sequence[InputSpec]) -> int:
     """So many that a batch of inputs fits into memory, and no more than IDs need."""
     numbers = sum(spec.size for spec in inputs if isinstance(spec, ArraySpec))
     others = [spec for spec in inputs if not isinstance(spec, ArraySpec)]
+    if not parquet.metadata.num_rows:
+        return 1
     most = min([ROWS_A_BATCH, *(columns.rows_a_batch(parquet, spec) for spec in others)])
     return max(1, min(most, NUMBERS_A_BATCH // max(1, numbers)))
 
@@ -104,10 +116,10 @@ def refuse_bad_inputs(
     batch: pa.RecordBatch, inputs: Sequence[InputSpec], first_row: int, what: str = "Row"
 ) -> None:
     for spec in inputs:
-        rows = columns.misfits(batch.column(spec.column), spec)
-        if rows:
-            found = [first_row + row for row in rows]
-            raise DatasetError(offenders(found, columns.complaint(spec), what))
+        wrong = columns.misfits(batch.column(spec.column), spec)
+        if wrong.rows:
+            found = [first_row + row for row in wrong.rows]
+            raise DatasetError(offenders(found, wrong.complaint, what))
 
 
 def offenders(rows: list[int], complaint: str, what: str = "Row") -> str:
@@ -123,14 +135,15 @@ def read_holdout(uri: str, inputs: Sequence[InputSpec]) -> list[dict[str, Any]]:
     Raises:
         DatasetError: no files, no rows, or an input column that does not fit.
     """
-    files, row = [], 0
+    files, row, agreement = [], 0, Agreement(inputs)
     for file_uri in list_files(uri):
         with open_parquet(file_uri) as parquet:
-            names = columns_of(parquet, inputs, file_uri)
+            types = agreement.look_at(parquet, file_uri)
+            names = columns_of(parquet, inputs)
             for batch in batches(parquet, names, rows_a_batch(parquet, inputs)):
                 refuse_bad_inputs(batch, inputs, row, "Held-out row")
                 row += len(batch)
-            files.append(asdict(FileRef(file_uri, parquet.metadata.num_rows, "")))
+            files.append(asdict(FileRef(file_uri, parquet.metadata.num_rows, "", types)))
     if row == 0:
         raise DatasetError(f"The held-out files at {uri} have no rows.")
     return files

@@ -23,11 +23,15 @@ BUFFER = 2**20
 
 @dataclass(frozen=True)
 class FileRef:
-    """One file as it was indexed: `digest` is of its ID column (see `IDDigest`)."""
+    """One file as it was indexed: `digest` is of its ID column (see `IDDigest`).
+
+    `types` says by column what it held; files that were indexed before it was recorded have none.
+    """
 
     uri: str
     rows: int
     digest: str
+    types: dict[str, str] = field(default_factory=dict)
 
 
 def list_files(uri: str) -> list[str]:
@@ -110,22 +114,6 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
 def batches(file: pq.ParquetFile, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
     """Only these columns are read from the file."""
     yield from file.iter_batches(batch_size=rows, columns=columns, use_threads=False)
-
-
-def as_text(ids: Any) -> pa.Array:
-    """A column of IDs as text; integers are written in decimal.
-
-    Raises:
-        DatasetError: another type than text or integers.
-    """
-    kind = ids.type
-    if pa.types.is_dictionary(kind):
-        ids = ids.dictionary_decode()
-        kind = ids.type
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    if not (text or pa.types.is_integer(kind)):
-        raise DatasetError(f"The ID column holds {kind}: it must hold text or integers.")
-    return pc.cast(ids, pa.large_string())
 
 
 @dataclass

@@ -75,7 +75,10 @@ class ArrayReader:
     name: str
 
     def batch(self, values: npt.NDArray[Any]) -> Named:
-        """Numbers (b, *shape) of any type -> the same in float32, scaled, by name."""
+        """Numbers (b, *shape) of any type -> the same in float32, scaled, by name.
+
+        Whatever float32 would turn into another number was refused when they were copied.
+        """
         tensor = torch.from_numpy(values.astype(np.float32))
         return {self.name: tensor if self.spec.scale is None else tensor.mul_(self.spec.scale)}
 
@@ -147,7 +150,7 @@ def contents(column: Any, spec: InputSpec, where: Where) -> Any:
     Raises:
         DatasetError: a row holds no such input.
     """
-    rows = columns.misfits(column, spec)
-    if rows:
-        raise DatasetError(f"{where(rows[0])} {columns.complaint(spec)}.")
+    wrong = columns.misfits(column, spec)
+    if wrong.rows:
+        raise DatasetError(f"{where(wrong.rows[0])} {wrong.complaint}.")
     return columns.contents(column, spec)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from workers.data import columns
 from workers.data.arrays import to_numpy
-from workers.data.copying import copy_ragged, copy_to_disk
+from workers.data.copying import agreed, copy_ragged, copy_to_disk
 from workers.data.errors import DatasetError
 from workers.data.parquet import FileRef, batches, open_parquet
 from workers.data.processing import Processing, merge
@@ -35,7 +35,7 @@ class Sets:
 
 
 def references(files: Sequence[DataFile]) -> list[FileRef]:
-    return [FileRef(file.uri, file.rows, file.digest) for file in files]
+    return [FileRef(file.uri, file.rows, file.digest, file.types) for file in files]
 
 
 def kinds_of(data: DataPlan) -> set[str]:
@@ -63,6 +63,8 @@ def load_sets(
     """
     files, apart = references(data.files), references(data.holdout_files)
     fetch = reopen if copied else copy
+    if not copied:
+        agreed([*files, *apart], data.inputs)
     stored, held_out = [], []
     for number, reader in enumerate(processing.readers(data.inputs)):
         one = fetch(files, reader, data.id_column, work_dir / f"inputs-{number}", ROW)
@@ -140,8 +142,8 @@ def first_batch(data: DataPlan, processing: Processing) -> Inputs:
 def _first_of(uri: str, reader: ArrayReader | Reader) -> Named:
     with open_parquet(uri) as parquet:
         columns.check_column(parquet.schema_arrow, reader.spec, uri)
-        name = columns.parquet_name(parquet.schema_arrow, reader.spec)
-        column = next(batches(parquet, [name], EXAMPLES)).column(reader.spec.column)
+        names = columns.parquet_names(parquet.schema_arrow, reader.spec)
+        column = next(batches(parquet, names, EXAMPLES)).column(reader.spec.column)
     if isinstance(reader, ArrayReader):
         return reader.batch(to_numpy(column, reader.spec, uri, 0))
 

@@ -85,7 +85,9 @@ def index(claimed: ClaimedDataset, lease: Keeper) -> None:
     specs = [spec_of(given) for given in dataset.inputs]
     files: list[dict[str, Any]] = []
     holdout = read_holdout(dataset.holdout_uri, specs) if dataset.holdout_uri else None
-    chunks = read_ids(dataset.uri, dataset.id_column, specs, SAMPLE_ID_LENGTH, files.append)
+    chunks = read_ids(
+        dataset.uri, dataset.id_column, specs, SAMPLE_ID_LENGTH, files.append, holdout or ()
+    )
     with context.bulk_database().unit_of_work() as session:
         rows = datasets.store_index(session, claimed, chunks, lambda _rows: lease.check())
         lease.check_lease()

@@ -17,7 +17,8 @@ from sklearn.datasets import load_digits
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from workers.data.parquet import FileRef, IDDigest, as_text
+from workers.data.ids import as_text
+from workers.data.parquet import FileRef, IDDigest
 
 BYTES_AND_PATH = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 RATE = 8000

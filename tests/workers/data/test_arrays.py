@@ -11,7 +11,8 @@ import torch
 
 from workers.data.copying import copy_to_disk
 from workers.data.errors import DatasetError
-from workers.data.parquet import FileRef, IDDigest, as_text
+from workers.data.ids import as_text
+from workers.data.parquet import FileRef, IDDigest
 from workers.data.samples import MappedSamples
 from workers.data.specs import ArraySpec
 

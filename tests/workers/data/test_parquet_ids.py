@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.data.errors import DatasetError
+from workers.data.ids import as_text
 from workers.data.index import Chunk, read_holdout, read_ids
-from workers.data.parquet import IDDigest, as_text, list_files
+from workers.data.parquet import IDDigest, list_files
 from workers.data.specs import ArraySpec
 
 PIXELS = ArraySpec("pixels", (2,), None)
@@ -99,7 +100,7 @@ def test_row_numbers_count_over_all_files(tmp_path: Path) -> None:
     [
         ({"pixels": pa.array([[1, 2]])}, "has no column sample_id"),
         ({"sample_id": ["a"]}, "has no column pixels"),
-        ({"sample_id": [1.5], "pixels": pa.array([[1, 2]])}, "must hold text or integers"),
+        ({"sample_id": [1.5], "pixels": pa.array([[1, 2]])}, "must hold text, integers or UUIDs"),
         ({"sample_id": ["a"], "pixels": ["no list"]}, "not lists of numbers"),
         (
             {"sample_id": ["a"], "pixels": pa.FixedSizeListArray.from_arrays([1, 2, 3], 3)},

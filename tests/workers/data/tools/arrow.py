@@ -40,6 +40,6 @@ CASES = [
         "IDs as binary",
         "refused: bytes have no one spelling; cast them to text",
         table(sample_id=pa.array([b"s-0", b"s-1"]), pixels=FLAT),
-        refusal="The ID column holds binary",
+        refusal="holds binary: it must hold text, integers or UUIDs",
     ),
 ]
