@@ -1,6 +1,7 @@
 """The Celery application of the workers: `celery -A workers.app worker -P threads -c 1 -Q gpu`.
 
-A worker is a supervisor only. It imports no torch: each run computes in a process of its own.
+A worker is a supervisor only. It imports no torch, and reads no registered file: each run and each
+registration has a process of its own.
 """
 
 from typing import Any
@@ -39,6 +40,13 @@ app.conf.include = [
 def log_our_way(**_: Any) -> None:
     configure_logging(context.settings().log_level, process="worker")
     log_what_nobody_handles()
+
+
+@worker_init.connect
+def make_what_tasks_share(**_: Any) -> None:
+    """Before any task: two that begin at once would each make it."""
+    context.bulk_database()
+    context.store()
 
 
 @worker_init.connect

@@ -26,14 +26,20 @@ def database_url() -> str:
 def database() -> Database:
     """For short transactions: one that hangs is given up in half of the lease."""
     patience = settings().lease_seconds / 2
-    return Database(database_url(), pool_size=4, application="unlearnd worker", patience=patience)
+    size = 2 + 2 * settings().registrations_at_once
+    return Database(
+        database_url(), pool_size=size, application="unlearnd worker", patience=patience
+    )
 
 
 @cache
 def bulk_database() -> Database:
     """For reading and writing millions of rows, which takes as long as it takes."""
     return Database(
-        database_url(), pool_size=1, application="unlearnd worker", watched_by=database()
+        database_url(),
+        pool_size=settings().registrations_at_once,
+        application="unlearnd worker",
+        watched_by=database(),
     )
 
 

@@ -1,5 +1,6 @@
 """How much memory a run takes, and whether the kernel has killed for want of it."""
 
+import resource
 import time
 from pathlib import Path
 
@@ -33,6 +34,15 @@ class GroupMemory:
             self._members = [path for path in found if group_of(path) == self._group]
             self._searched = now
         return sum(used_by(member) for member in self._members)
+
+
+def limit_allocations(mebibytes: int) -> None:
+    """Have every allocation of this process refused that would take it above the limit.
+
+    For processes without torch and CUDA, which reserve far more than they use.
+    """
+    most = mebibytes * KIB * KIB
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def group_of(process: Path) -> int | None:

@@ -1,6 +1,7 @@
 """What a supervisor hands to a runner, and what the runner hands back: files in a directory.
 
-A runner knows no database. It gets row positions, never sample IDs.
+A runner knows no database. It gets row positions, never sample IDs; only what indexes a dataset
+reads its IDs, and hands them back in a file of their own.
 """
 
 from pathlib import Path
@@ -14,6 +15,8 @@ from workers.data.specs import KindOfInput
 PLAN = "plan.json"
 OUTCOME = "outcome.json"
 FORGOTTEN = "forgotten.npy"
+# The IDs of a dataset in the order of its rows, for the worker that stores them.
+IDS = "ids.arrow"
 # What may outlive an attempt that was cut short, until the next one takes it over.
 KEPT = "kept"
 
@@ -74,6 +77,21 @@ class Lineage(Frozen):
     commitment: str
 
 
+class IndexPlan(Frozen):
+    """Read a registered dataset: its IDs, and whether its inputs are what was registered.
+
+    `memory_limit_mib` is what the process that reads may have allocated at one time.
+    """
+
+    kind: Literal["index"] = "index"
+    uri: str
+    holdout_uri: str | None
+    id_column: str
+    id_length: int
+    inputs: list[KindOfInput]
+    memory_limit_mib: int
+
+
 class ValidatePlan(Frozen):
     """Check a registered model on one batch, and import it as version 1."""
 
@@ -123,7 +141,7 @@ class UnlearnPlan(Frozen):
     staging: Path
 
 
-Plan = Annotated[ValidatePlan | UnlearnPlan, Field(discriminator="kind")]
+Plan = Annotated[IndexPlan | ValidatePlan | UnlearnPlan, Field(discriminator="kind")]
 
 
 class WrittenFile(Frozen):
@@ -137,6 +155,15 @@ class Written(Frozen):
 
     digest: str
     files: list[WrittenFile]
+
+
+class Indexed(Frozen):
+    """A dataset whose IDs lie in `IDS`, `rows` of them. Without held-out files there is no list."""
+
+    kind: Literal["indexed"] = "indexed"
+    rows: int
+    files: list[DataFile]
+    holdout_files: list[DataFile] | None
 
 
 class Validated(Frozen):
@@ -171,13 +198,17 @@ class Failed(Frozen):
     code: JobReason
 
 
-Outcome = Annotated[Validated | Unlearned | Refused, Field(discriminator="kind")]
-Ending = Annotated[Validated | Unlearned | Refused | Failed, Field(discriminator="kind")]
+Outcome = Annotated[Indexed | Validated | Unlearned | Refused, Field(discriminator="kind")]
+Ending = Annotated[Indexed | Validated | Unlearned | Refused | Failed, Field(discriminator="kind")]
 
 
 class ProgressLine(Frozen):
-    """One line on a runner's standard output."""
+    """One line on a runner's standard output.
+
+    `step` is what a registration does now, in words that go on "while it", such as "read x".
+    """
 
     phase: Literal["loading", "embedding", "modelling", "unlearning", "auditing", "publishing"]
     fraction: float
+    step: str | None = None
     metrics: dict[str, float] = Field(default_factory=dict)

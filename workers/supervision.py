@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -20,31 +21,50 @@ from workers.exits import code_of_exit
 from workers.keeper import Keeper
 from workers.lifecycle.leases import LeaseLostError
 from workers.memory import GroupMemory, KernelWatch
-from workers.plan import OUTCOME, PLAN, Ending, Failed, Outcome, Plan, ProgressLine
+from workers.plan import (
+    OUTCOME,
+    PLAN,
+    Ending,
+    Failed,
+    IndexPlan,
+    Outcome,
+    Plan,
+    ProgressLine,
+    UnlearnPlan,
+)
 from workers.progress import RunProgress
+from workers.runner.steps import FIRST, broke_down
 
 log = structlog.get_logger(__name__)
 
 GRACE_SECONDS = 30.0
 POLL_SECONDS = 0.1
 MIB = 2**20
+LOG = "its log says why"
+TIME_ADVICE = (
+    "See whether the storage answers, and register smaller files, or have an operator raise "
+    "UNLEARND_REGISTRATION_TIME_LIMIT_SECONDS."
+)
+MEMORY_ADVICE = (
+    "Register smaller files and values, or have an operator raise "
+    "UNLEARND_REGISTRATION_MEMORY_LIMIT_MIB."
+)
 
 
 class RunFailedError(RuntimeError):
-    """The run came to nothing; another attempt may do better."""
+    """The run came to nothing; another attempt may do better.
 
-    def __init__(self, code: JobReason, reason: str) -> None:
+    `final`: it was a registration, and another attempt at the same files would end alike.
+    """
+
+    def __init__(self, code: JobReason, reason: str, *, final: bool = False) -> None:
         super().__init__(reason)
         self.code = code
+        self.final = final
 
 
 class MemoryLimitError(RunFailedError):
     """It took more memory than it may."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            JobReason.OUT_OF_MEMORY, f"It took more memory than the limit of {limit} MiB."
-        )
 
 
 def run(
@@ -62,16 +82,19 @@ def run(
         LeaseLostError, CancelledError, ShutdownError: see `Keeper.check`.
     """
     (work_dir / PLAN).write_text(plan.model_dump_json(), encoding="utf-8")
+    indexes = isinstance(plan, IndexPlan)
+    module = "workers.indexing" if indexes else "workers.runner"
     process = subprocess.Popen(
-        [sys.executable, "-m", "workers.runner", str(work_dir), str(os.getpid())],
+        [sys.executable, "-m", module, str(work_dir), str(os.getpid())],
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         start_new_session=True,
         pass_fds=held,
         text=True,
-        env=environment(),
+        # NumPy's threads would each reserve memory under the limit of a process that has no need.
+        env=environment() | ({"OPENBLAS_NUM_THREADS": "1"} if indexes else {}),
     )
-    watch = Watch(process, settings, lease)
+    watch = Watch(process, limits_of(plan, settings), lease)
     try:
         watch.until_it_ends()
     except (LeaseLostError, MemoryLimitError):
@@ -80,7 +103,8 @@ def run(
         raise
     finally:
         end(process)
-    return read_outcome(process.returncode, work_dir, out_of_memory=watch.kernel_killed())
+    code, killed = process.returncode, watch.kernel_killed()
+    return read_outcome(code, work_dir, out_of_memory=killed, step=watch.step)
 
 
 def environment() -> dict[str, str]:
@@ -92,12 +116,30 @@ def environment() -> dict[str, str]:
     return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "HF_HUB_OFFLINE": "1"}
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a process may take. A registration says in which step it was, and a run does not."""
+
+    seconds: float
+    mebibytes: int | None
+    first_step: str | None
+
+
+def limits_of(plan: Plan, settings: Settings) -> Limits:
+    if isinstance(plan, UnlearnPlan):
+        return Limits(settings.job_time_limit_seconds, settings.job_memory_limit_mib, None)
+    seconds = settings.registration_time_limit_seconds
+    return Limits(seconds, settings.registration_memory_limit_mib, FIRST)
+
+
 class Watch:
     """One runner under watch."""
 
-    def __init__(self, process: subprocess.Popen[str], settings: Settings, lease: Keeper) -> None:
+    def __init__(self, process: subprocess.Popen[str], limits: Limits, lease: Keeper) -> None:
+        """`step` is what a registration does now, and None for a run."""
+        self.step = limits.first_step
         self._process = process
-        self._settings = settings
+        self._limits = limits
         self._lease = lease
         self._progress = RunProgress()
         self._lines: SimpleQueue[ProgressLine] = SimpleQueue()
@@ -123,14 +165,18 @@ class Watch:
         return self._kernel.killed_lately()
 
     def _check_limits(self) -> None:
-        seconds = self._settings.job_time_limit_seconds
+        seconds, mebibytes = self._limits.seconds, self._limits.mebibytes
         if time.monotonic() - self._started > seconds:
-            raise RunFailedError(
-                JobReason.TIMED_OUT, f"It took longer than the limit of {seconds:.0f} seconds."
-            )
-        mebibytes = self._settings.job_memory_limit_mib
+            how = f"It took longer than the limit of {seconds:.0f} seconds"
+            said = self._said(how, TIME_ADVICE)
+            raise RunFailedError(JobReason.TIMED_OUT, said, final=self.step is not None)
         if mebibytes is not None and self._memory.used() > mebibytes * MIB:
-            raise MemoryLimitError(mebibytes)
+            how = f"It took more memory than the limit of {mebibytes} MiB"
+            said = self._said(how, MEMORY_ADVICE)
+            raise MemoryLimitError(JobReason.OUT_OF_MEMORY, said, final=self.step is not None)
+
+    def _said(self, how: str, advice: str) -> str:
+        return f"{how}." if self.step is None else f"{how} while it {self.step}. {advice}"
 
     def _read(self, pipe: IO[str]) -> None:
         for line in pipe:
@@ -143,9 +189,11 @@ class Watch:
         changed = False
         while True:
             try:
-                self._progress.add(self._lines.get_nowait())
+                line = self._lines.get_nowait()
             except Empty:
                 break
+            self.step = line.step or self.step
+            self._progress.add(line)
             changed = True
         if changed:
             self._lease.tell(self._progress)
@@ -175,10 +223,13 @@ def kill(process: subprocess.Popen[str]) -> None:
         process.wait()
 
 
-def read_outcome(code: int, work_dir: Path, *, out_of_memory: bool) -> Outcome:
+def read_outcome(
+    code: int, work_dir: Path, *, out_of_memory: bool, step: str | None = None
+) -> Outcome:
     """What a run left whose process ended with this code, negative for a signal.
 
-    `out_of_memory` says what a kill was that nobody else owns up to.
+    `out_of_memory` says what a kill was that nobody else owns up to; `step` is what a registration
+    did last.
 
     Raises:
         RunFailedError: nothing, or that it failed.
@@ -187,17 +238,18 @@ def read_outcome(code: int, work_dir: Path, *, out_of_memory: bool) -> Outcome:
     if code == 0 and path.exists():
         text = path.read_text(encoding="utf-8")
         ending = TypeAdapter[Ending](Ending).validate_json(text)
-        if isinstance(ending, Failed):
-            raise failure(ending.code, ending.reason, out_of_memory=out_of_memory)
-        return ending
+        if not isinstance(ending, Failed):
+            return ending
+        if ending.code == JobReason.OUT_OF_MEMORY and step is not None:
+            how = f"It ran out of memory while it {step}. {MEMORY_ADVICE}"
+            raise RunFailedError(ending.code, how, final=True)
+        raise RunFailedError(ending.code, ending.reason)
     reason = code_of_exit(code)
-    if code < 0:
-        name = signal.Signals(-code).name
-        raise failure(reason, f"Its process was ended by {name}.", out_of_memory=out_of_memory)
-    raise RunFailedError(reason, f"Its process ended with code {code}; its log says why.")
-
-
-def failure(code: JobReason, reason: str, *, out_of_memory: bool) -> RunFailedError:
-    if code == JobReason.KILLED and out_of_memory:
-        return RunFailedError(JobReason.OUT_OF_MEMORY, "The kernel killed it for want of memory.")
-    return RunFailedError(code, reason)
+    if reason == JobReason.KILLED and out_of_memory:
+        reason = JobReason.OUT_OF_MEMORY
+        raise RunFailedError(reason, "The kernel killed it for want of memory.")
+    name = signal.Signals(-code).name if code < 0 else None
+    how = f"was ended by {name}" if name else f"ended with code {code}"
+    if reason == JobReason.CRASHED and step is not None:
+        raise RunFailedError(reason, broke_down(how, step), final=step != FIRST)
+    raise RunFailedError(reason, f"Its process {how}." if name else f"Its process {how}; {LOG}.")

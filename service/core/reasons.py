@@ -1,4 +1,4 @@
-"""Why a job or an attempt of one ended, as a code that programs may match on.
+"""Why a job, an attempt or a registration ended, as a code that programs may match on.
 
 It knows no database, so that a run can say it too.
 """

@@ -92,6 +92,22 @@ class Settings(BaseSettings):
         ge=1,
         description="Memory of one run, all its processes together. Unset: no limit.",
     )
+    registrations_at_once: int = Field(
+        default=2,
+        ge=1,
+        le=64,
+        description="Datasets and models that one worker of the queue cpu reads at a time.",
+    )
+    registration_time_limit_seconds: float = Field(
+        default=1800,
+        gt=0,
+        description="How long the reading of one dataset, or the trial of one model, may take.",
+    )
+    registration_memory_limit_mib: int = Field(
+        default=4096,
+        ge=1,
+        description="Memory of one registration, all its processes together.",
+    )
     save_interval_seconds: float = Field(
         default=60,
         ge=0,

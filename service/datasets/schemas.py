@@ -12,6 +12,7 @@ from pydantic import (
 )
 
 from service.api.schemas import URI, Body, Name, Resource, ShortText, by_kind
+from service.core.reasons import JobReason
 from service.core.tables import DatasetState
 
 
@@ -116,6 +117,7 @@ class DatasetRead(Resource):
     name: str
     state: DatasetState
     reason: str | None = Field(description="Why the dataset is invalid.")
+    reason_code: JobReason | None = Field(description="The same for programs.")
     uri: str
     holdout_uri: str | None
     id_column: str

@@ -6,6 +6,7 @@ from pydantic import AwareDatetime, Field
 
 from service.api.schemas import URI, Body, JSONObject, Name, Resource, ShortText, by_kind
 from service.core.policy import Policy
+from service.core.reasons import JobReason
 from service.core.tables import ModelState, VersionState
 
 FACTORY = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
@@ -72,6 +73,7 @@ class ModelRead(Resource):
     dataset: str
     state: ModelState
     reason: str | None = Field(description="Why the model is invalid.")
+    reason_code: JobReason | None = Field(description="The same for programs.")
     source_uri: str
     base_uri: str | None
     architecture: Architecture

@@ -18,6 +18,7 @@ def show_model(session: Session, model: Model) -> ModelRead:
             "dataset": model.dataset.name,
             "state": model.state,
             "reason": model.reason,
+            "reason_code": model.reason_code,
             "source_uri": model.source_uri,
             "base_uri": model.base_uri,
             "architecture": model.architecture,

@@ -74,6 +74,14 @@ def test_a_worker_loads_no_torch(tmp_path: Path) -> None:
     assert reached(modules, "torch", "fastapi", "starlette", "service.api") == set()
 
 
+def test_what_indexes_a_dataset_loads_no_torch_and_no_database() -> None:
+    code = "import workers.indexing.__main__, workers.indexing.process, workers.runner.progress"
+    modules = loaded_by(code)
+
+    assert "workers.data.index" in modules
+    assert reached(modules, "torch", "transformers", "sqlalchemy", "psycopg", "celery") == set()
+
+
 @pytest.mark.parametrize("package", ["workers.unlearning", "workers.evaluation"])
 def test_unlearning_and_evaluation_run_in_a_notebook(package: str) -> None:
     code = (

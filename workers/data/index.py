@@ -35,11 +35,13 @@ def read_ids(
     max_length: int,
     done: Callable[[dict[str, Any]], None],
     beside: Sequence[dict[str, Any]] = (),
+    begin: Callable[[str], None] = lambda _uri: None,
 ) -> Iterator[Chunk]:
     """Stream the IDs of all files behind `uri`; `done` gets each file's reference after it.
 
     What the columns of each file hold must go together with that of the files before it, and of
     those in `beside`: references to files that the same jobs read, such as the held-out ones.
+    `begin` gets the URL of each file before it is opened.
 
     The input columns are read along with them, for their lengths and nulls alone: a dataset that is
     called ready must not fail every deletion later. Parquet keeps the lengths within the data, so
@@ -56,6 +58,7 @@ def read_ids(
     row, agreement = 0, agreement_with(beside, inputs)
     for file_uri in list_files(uri):
         digest, start = IDDigest(), row
+        begin(file_uri)
         with open_parquet(file_uri) as parquet:
             types = agreement.look_at(parquet, file_uri, id_column)
             names = columns_of(parquet, inputs)
@@ -129,14 +132,17 @@ def offenders(rows: list[int], complaint: str, what: str = "Row") -> str:
     return f"{what} {named}{more} {complaint} (rows count from 0 over the files in order of name)."
 
 
-def read_holdout(uri: str, inputs: Sequence[InputSpec]) -> list[dict[str, Any]]:
-    """References to the held-out files. Their IDs are not looked at.
+def read_holdout(
+    uri: str, inputs: Sequence[InputSpec], begin: Callable[[str], None] = lambda _uri: None
+) -> list[dict[str, Any]]:
+    """References to the held-out files. Their IDs are not looked at. `begin` as in `read_ids`.
 
     Raises:
         DatasetError: no files, no rows, or an input column that does not fit.
     """
     files, row, agreement = [], 0, Agreement(inputs)
     for file_uri in list_files(uri):
+        begin(file_uri)
         with open_parquet(file_uri) as parquet:
             types = agreement.look_at(parquet, file_uri)
             names = columns_of(parquet, inputs)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from service.core import events
 from service.core.db import clock_now
+from service.core.reasons import JobReason
 from service.core.tables import Dataset, DatasetState
 from workers.data.errors import DatasetError
 from workers.data.index import OFFENDERS_NAMED, Chunk, offenders
@@ -135,17 +136,21 @@ def accept(
     events.record(session, "dataset.ready", dataset_id=dataset.id, rows=rows)
 
 
-def refuse(session: Session, claimed: ClaimedDataset, reason: str) -> None:
+def refuse(session: Session, claimed: ClaimedDataset, code: JobReason, reason: str) -> None:
     dataset = leases.lock_owned(session, Dataset, Dataset.id, claimed.id, claimed.fence)
     dataset.move_to(DatasetState.INVALID)
-    dataset.reason = reason
+    dataset.reason_code, dataset.reason = code, reason
     leases.release(dataset)
-    events.record(session, "dataset.invalid", dataset_id=dataset.id, reason=reason)
+    events.record(
+        session, "dataset.invalid", dataset_id=dataset.id, reason=reason, reason_code=code
+    )
 
 
-def put_back(session: Session, claimed: ClaimedDataset, reason: str, max_attempts: int) -> None:
+def put_back(
+    session: Session, claimed: ClaimedDataset, code: JobReason, reason: str, max_attempts: int
+) -> None:
     if claimed.attempt >= max_attempts:
-        refuse(session, claimed, f"{reason} It was tried {claimed.attempt} times.")
+        refuse(session, claimed, code, f"{reason} It was tried {claimed.attempt} times.")
         return
     dataset = leases.lock_owned(session, Dataset, Dataset.id, claimed.id, claimed.fence)
     leases.release(dataset)
@@ -157,6 +162,7 @@ def put_back(session: Session, claimed: ClaimedDataset, reason: str, max_attempt
         dataset_id=dataset.id,
         attempt=dataset.attempt,
         reason=reason,
+        reason_code=code,
     )
 
 

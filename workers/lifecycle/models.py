@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from service.core import completion, events
 from service.core.db import clock_now
+from service.core.reasons import JobReason
 from service.core.tables import Dataset, Model, ModelState
 from workers.lifecycle import leases
 from workers.lifecycle.publishing import first_version
@@ -57,21 +58,28 @@ def accept(session: Session, claimed: ClaimedModel, written: Written) -> None:
     completion.settle(session, model.dataset_id)
 
 
-def refuse(session: Session, claimed: ClaimedModel, reason: str) -> None:
+def refuse(session: Session, claimed: ClaimedModel, code: JobReason, reason: str) -> None:
     """The model cannot be used. Requests wait for it no longer."""
     model = leases.lock_owned(session, Model, Model.id, claimed.id, claimed.fence)
     model.move_to(ModelState.INVALID)
-    model.reason = reason
+    model.reason_code, model.reason = code, reason
     leases.release(model)
     events.record(
-        session, "model.invalid", dataset_id=model.dataset_id, model_id=model.id, reason=reason
+        session,
+        "model.invalid",
+        dataset_id=model.dataset_id,
+        model_id=model.id,
+        reason=reason,
+        reason_code=code,
     )
     completion.settle(session, model.dataset_id)
 
 
-def put_back(session: Session, claimed: ClaimedModel, reason: str, max_attempts: int) -> None:
+def put_back(
+    session: Session, claimed: ClaimedModel, code: JobReason, reason: str, max_attempts: int
+) -> None:
     if claimed.attempt >= max_attempts:
-        refuse(session, claimed, f"{reason} It was tried {claimed.attempt} times.")
+        refuse(session, claimed, code, f"{reason} It was tried {claimed.attempt} times.")
         return
     model = leases.lock_owned(session, Model, Model.id, claimed.id, claimed.fence)
     leases.release(model)
@@ -84,6 +92,7 @@ def put_back(session: Session, claimed: ClaimedModel, reason: str, max_attempts:
         model_id=model.id,
         attempt=model.attempt,
         reason=reason,
+        reason_code=code,
     )
 
 

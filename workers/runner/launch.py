@@ -19,7 +19,8 @@ from service.core.settings import Settings
 from workers.exits import code_of_exit
 from workers.plan import OUTCOME, Failed, ProgressLine, UnlearnPlan
 from workers.runner.death import die_with
-from workers.runner.process import fulfil, read_plan, write_outcome
+from workers.runner.outcomes import write_outcome
+from workers.runner.process import fulfil, read_plan
 from workers.runner.progress import ProgressPipe
 from workers.unlearning.ranks import Ranks
 

@@ -8,9 +8,21 @@ from pydantic import TypeAdapter
 
 from service.core.logging import configure_logging, log_what_nobody_handles
 from service.core.settings import Settings
-from workers.plan import OUTCOME, PLAN, Ending, Plan, ProgressLine, Refused, UnlearnPlan
+from workers.plan import (
+    OUTCOME,
+    PLAN,
+    Ending,
+    IndexPlan,
+    Plan,
+    ProgressLine,
+    Refused,
+    UnlearnPlan,
+    ValidatePlan,
+)
 from workers.runner.endings import ending_of
+from workers.runner.outcomes import traced, write_outcome
 from workers.runner.progress import ProgressPipe
+from workers.runner.steps import Steps
 from workers.runner.unlearn import unlearn
 from workers.runner.validate import validate
 from workers.unlearning.ranks import Ranks
@@ -22,18 +34,25 @@ PATIENCE_SECONDS = 10.0
 log = structlog.get_logger(__name__)
 
 
-def read_plan(work_dir: Path) -> Plan:
+def read_plan(work_dir: Path) -> ValidatePlan | UnlearnPlan:
     text = (work_dir / PLAN).read_text(encoding="utf-8")
-    return TypeAdapter[Plan](Plan).validate_json(text)
+    plan = TypeAdapter[Plan](Plan).validate_json(text)
+    assert not isinstance(plan, IndexPlan)  # noqa: S101 (see `workers.indexing`)
+    return plan
 
 
 def fulfil(
-    work_dir: Path, plan: Plan, settings: Settings, pipe: ProgressPipe, ranks: Ranks
+    work_dir: Path,
+    plan: ValidatePlan | UnlearnPlan,
+    settings: Settings,
+    pipe: ProgressPipe,
+    ranks: Ranks,
 ) -> None:
     """Do a plan, alone or as one of several processes. The first one speaks and writes.
 
     Raises:
-        Exception: a fault in code; or one of several processes, not the first, cannot go on.
+        Exception: a fault in code, in unlearning; or one of several processes, not the first,
+            cannot go on.
     """
     configure_logging(settings.log_level, process="runner")
     log_what_nobody_handles()
@@ -42,14 +61,17 @@ def fulfil(
         if ranks.first:
             pipe.tell(line)
 
+    steps = Steps(tell)
     ending: Ending | None
     try:
         if isinstance(plan, UnlearnPlan):
             ending = unlearn(plan, work_dir, settings, tell, ranks)
         else:
-            ending = validate(plan, work_dir, settings, tell)
+            ending = validate(plan, work_dir, settings, steps.tell)
     except Exception as error:
         ending = ending_of(error)
+        if ending is None and isinstance(plan, ValidatePlan):
+            ending = steps.broken(error)
         if ending is None:
             raise
         if isinstance(ending, Refused) and not ranks.first and the_first_tells(work_dir):
@@ -62,25 +84,6 @@ def fulfil(
             raise
     if ending is not None:
         write_outcome(work_dir, ending)
-
-
-def write_outcome(work_dir: Path, ending: Ending, rank: int = 0) -> None:
-    partial = work_dir / f"{OUTCOME}.{rank}.partial"
-    partial.write_text(ending.model_dump_json(), encoding="utf-8")
-    partial.rename(work_dir / OUTCOME)
-
-
-def traced(error: Exception) -> Exception | None:
-    """The error, for a log's traceback; None where that would name a file.
-
-    A file's name may hold a sample's ID.
-    """
-    linked: BaseException | None = error
-    while linked is not None:
-        if isinstance(linked, OSError) and linked.filename is not None:
-            return None
-        linked = linked.__cause__ or linked.__context__
-    return error
 
 
 def the_first_tells(work_dir: Path) -> bool:

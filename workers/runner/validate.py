@@ -39,22 +39,31 @@ def validate(
     get_method(plan.method).check(plan.parameters)
     source = work_dir / "source"
     source.mkdir()
-    fetch_model(plan.source_uri, source, whole=plan.architecture.kind == "transformers")
-    tell(ProgressLine(phase="loading", fraction=0.5))
 
+    def begin(step: str, fraction: float = 0.5) -> None:
+        tell(ProgressLine(phase="loading", fraction=fraction, step=step))
+
+    begin(f"fetched {plan.source_uri}", 0)
+    fetch_model(plan.source_uri, source, whole=plan.architecture.kind == "transformers")
+    begin("built the network and read its weights")
     blueprint = blueprint_of(plan.architecture, settings, source)
     model = blueprint.load(source).to(choose_device(settings.device))
+    begin("wrote the weights and read them back")
     # Before it is asked anything: networks may count how often they are.
     scratch = work_dir / "rewritten"
     scratch.mkdir()
     refuse_unless_rewritten(blueprint, model, source, scratch)
+    begin("read the first rows of the dataset as the model takes them")
     inputs = first_batch(plan.data, blueprint.processing(kinds_of(plan.data)))
+    begin("ran the first rows through the network")
     tap, representation, logits = try_model(model, inputs, blueprint.module(plan.module))
     refuse_what_decides_nothing(logits, blueprint)
+    begin("trained the network for a step, wrote it and read it back")
     stepped = work_dir / "stepped"
     stepped.mkdir()
     try_steps(blueprint, model, tap, inputs, source, stepped)
     if plan.base_uri is not None:
+        begin(f"read {plan.base_uri}")
         adopt(blueprint, plan.base_uri, source, work_dir / "base")
     tell(ProgressLine(phase="publishing", fraction=0))
 

@@ -7,8 +7,11 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.orm import Session
 
+from service.core.reasons import JobReason
 from workers import context
+from workers.data.locations import trouble, trouble_code
 from workers.keeper import MAY_PASS, Keeper
+from workers.supervision import RunFailedError
 
 log = structlog.get_logger(__name__)
 
@@ -48,3 +51,10 @@ def record(lease: Keeper, act: Callable[[Session], T]) -> T:
                 raise
         lease.check_lease()
         time.sleep(PAUSE_SECONDS)
+
+
+def cause_of(error: RunFailedError | OSError) -> tuple[JobReason, str]:
+    """Why an attempt has come to nothing, for programs and in a sentence."""
+    if isinstance(error, OSError):
+        return trouble_code(error), trouble(error)
+    return error.code, str(error)

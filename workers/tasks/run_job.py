@@ -9,7 +9,7 @@ from service.core.messages import RunJob
 from service.core.tables import JobPhase, JobReason
 from workers import context, janitor, supervision
 from workers.app import app
-from workers.data.locations import trouble, trouble_code
+from workers.data.locations import trouble_code
 from workers.data.ragged import allocate
 from workers.janitor import owner_of
 from workers.keeper import Keeper, ShutdownError
@@ -21,6 +21,7 @@ from workers.lifecycle.publishing import LineageError
 from workers.plan import FORGOTTEN, Lineage, Outcome, Refused, Unlearned, UnlearnPlan
 from workers.progress import SHARES, RunProgress
 from workers.supervision import RunFailedError
+from workers.tasks import recording
 from workers.tasks.planning import architecture_of, data_plan_of
 from workers.tasks.recording import record, take
 from workers.workspace import Workspace, discard, take_over, workspace
@@ -102,9 +103,9 @@ def goes_on(error: Exception) -> bool:
 
 
 def cause_of(error: RunFailedError | LineageError | OSError) -> tuple[JobReason, str]:
-    if isinstance(error, OSError):
-        return trouble_code(error), trouble(error)
-    return (JobReason.OVERTAKEN if isinstance(error, LineageError) else error.code), str(error)
+    if isinstance(error, LineageError):
+        return JobReason.OVERTAKEN, str(error)
+    return recording.cause_of(error)
 
 
 def prepare(claimed: ClaimedJob, space: Workspace, lease: Keeper) -> UnlearnPlan:

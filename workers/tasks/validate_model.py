@@ -6,9 +6,9 @@ import structlog
 
 from service.core.messages import ValidateModel
 from service.core.policy import Policy
+from service.core.reasons import JobReason
 from workers import context, supervision
 from workers.app import app
-from workers.data.locations import trouble
 from workers.keeper import Keeper, ShutdownError
 from workers.lifecycle import models
 from workers.lifecycle.leases import LeaseLostError
@@ -17,7 +17,7 @@ from workers.plan import Outcome, Refused, Validated, ValidatePlan
 from workers.progress import RunProgress
 from workers.supervision import RunFailedError
 from workers.tasks.planning import architecture_of, data_plan_of
-from workers.tasks.recording import record, take
+from workers.tasks.recording import cause_of, record, take
 from workers.workspace import Workspace, workspace
 
 log = structlog.get_logger(__name__)
@@ -54,8 +54,8 @@ def attempt(claimed: ClaimedModel) -> None:
 
     with Keeper(heartbeat, settings.lease_seconds, claimed.held_since) as lease:
         if claimed.attempt > settings.max_attempts:
-            reason = "Its validation was cut short too often."
-            record(lease, lambda session: models.refuse(session, claimed, reason))
+            reason = "Its validation was cut short too often: its workers ended. Register it again."
+            refuse(claimed, JobReason.WORKER_LOST, reason, lease)
             return
         try:
             with workspace(settings, f"model-{claimed.id}.{claimed.fence}") as space:
@@ -64,12 +64,13 @@ def attempt(claimed: ClaimedModel) -> None:
                 )
                 conclude(claimed, space, outcome, lease)
         except (RunFailedError, OSError) as error:
-            reason = trouble(error) if isinstance(error, OSError) else str(error)
-            log.warning("validation failed", model=claimed.model.name, reason=reason)
-            record(
-                lease,
-                lambda session: models.put_back(session, claimed, reason, settings.max_attempts),
-            )
+            code, reason = cause_of(error)
+            if isinstance(error, RunFailedError) and error.final:
+                refuse(claimed, code, reason, lease)
+                return
+            log.warning("validation failed", model=claimed.model.name, reason=reason, code=code)
+            most = settings.max_attempts
+            record(lease, lambda session: models.put_back(session, claimed, code, reason, most))
         except ShutdownError:
             record(lease, lambda session: models.give_back(session, claimed))
 
@@ -99,11 +100,16 @@ def conclude(claimed: ClaimedModel, space: Workspace, outcome: Outcome, lease: K
         LeaseLostError: the model went to somebody else meanwhile.
     """
     if isinstance(outcome, Refused):
-        log.warning("model refused", model=claimed.model.name, reason=outcome.reason)
-        record(lease, lambda session: models.refuse(session, claimed, outcome.reason))
+        refuse(claimed, outcome.code, outcome.reason, lease)
         return
     if not isinstance(outcome, Validated):
         raise TypeError(f"A validation came back as {outcome.kind}.")
     context.store().publish(space.staging, claimed.model.name, outcome.written.digest)
     record(lease, lambda session: models.accept(session, claimed, outcome.written))
     log.info("model ready", model=claimed.model.name, digest=outcome.written.digest)
+
+
+def refuse(claimed: ClaimedModel, code: JobReason, reason: str, lease: Keeper) -> None:
+    """Raises `LeaseLostError`: another worker has the model by now."""
+    log.warning("model refused", model=claimed.model.name, reason=reason, code=code)
+    record(lease, lambda session: models.refuse(session, claimed, code, reason))

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from sqlalchemy import BigInteger, Identity, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from service.core.reasons import JobReason
 from service.core.states import LifeCycle, Moves, moves
 from service.core.tables.base import Base, Leased, created_at
 
@@ -36,6 +37,7 @@ class Dataset(Base, Leased, LifeCycle):
     inputs: Mapped[list[dict[str, Any]]]
     state: Mapped[DatasetState] = mapped_column(default=DatasetState.INDEXING, index=True)
     reason: Mapped[str | None]
+    reason_code: Mapped[JobReason | None]
     tv: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     rows: Mapped[int | None] = mapped_column(BigInteger)
     holdout_rows: Mapped[int | None] = mapped_column(BigInteger)

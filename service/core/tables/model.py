@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, UniqueConstraint, Uuid
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from service.core.reasons import JobReason
 from service.core.states import LifeCycle, Moves, moves
 from service.core.tables.base import Base, Leased, created_at
 from service.core.tables.dataset import Dataset
@@ -50,6 +51,7 @@ class Model(Base, Leased, LifeCycle):
     )
     state: Mapped[ModelState] = mapped_column(default=ModelState.VALIDATING, index=True)
     reason: Mapped[str | None]
+    reason_code: Mapped[JobReason | None]
     held_tv: Mapped[int] = mapped_column(
         BigInteger,
         default=0,

@@ -139,10 +139,11 @@ def test_a_request_waits_no_longer_for_a_model_that_is_refused(
     assert request.state == "staged"
 
     with database.unit_of_work() as other:
-        models.refuse(other, claimed_model, "There is no model.safetensors.")
+        models.refuse(other, claimed_model, JobReason.REFUSED, "There is no model.safetensors.")
 
     session.expire_all()
     assert (cnn.state, cnn.reason) == ("invalid", "There is no model.safetensors.")
+    assert cnn.reason_code == "refused"
     assert (request.state, request.unlearned) == ("completed", False)
 
 
@@ -154,7 +155,7 @@ def test_a_validation_is_tried_again_and_refused_after_the_last_try(
     for _attempt in range(2):
         assert claimed is not None
         with database.unit_of_work() as other:
-            models.put_back(other, claimed, "It crashed.", 2)
+            models.put_back(other, claimed, JobReason.KILLED, "It crashed.", 2)
         session.expire_all()
         states.append(cnn.state)
         with database.unit_of_work() as other:
@@ -162,7 +163,7 @@ def test_a_validation_is_tried_again_and_refused_after_the_last_try(
 
     assert states == ["validating", "invalid"]
     assert claimed is None
-    assert cnn.reason == "It crashed. It was tried 2 times."
+    assert (cnn.reason, cnn.reason_code) == ("It crashed. It was tried 2 times.", "killed")
 
 
 def test_a_dataset_is_indexed_by_one_worker_behind_a_fence(

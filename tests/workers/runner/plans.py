@@ -20,6 +20,7 @@ from workers.plan import (
     Architecture,
     DataFile,
     DataPlan,
+    IndexPlan,
     Lineage,
     Outcome,
     Plan,
@@ -102,10 +103,10 @@ def make_room(plan: Plan, work: Path) -> None:
     """Nothing is left of a run before: it would go on from what that one kept."""
     work.mkdir(exist_ok=True)
     (work / OUTCOME).unlink(missing_ok=True)
-    for folder in (work / KEPT, plan.staging):
-        if folder.exists():
-            shutil.rmtree(folder)
-    plan.staging.mkdir()
+    shutil.rmtree(work / KEPT, ignore_errors=True)
+    if not isinstance(plan, IndexPlan):
+        shutil.rmtree(plan.staging, ignore_errors=True)
+        plan.staging.mkdir()
 
 
 def supervise(plan: Plan, work: Path, settings: Settings, heartbeat: Heartbeat) -> Outcome:

@@ -27,6 +27,7 @@ from workers.unlearning.errors import DoesNotFitError, RanksError, UnlearningErr
 
 # A runner with torch takes some 250 MiB before it does anything.
 LIMIT_MIB = 700
+STEP = "built the network and read its weights"
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def work(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def limited(quick: Settings) -> Settings:
-    return quick.model_copy(update={"job_memory_limit_mib": LIMIT_MIB})
+    return quick.model_copy(update={"registration_memory_limit_mib": LIMIT_MIB})
 
 
 def failure(plan: ValidatePlan, work: Path, settings: Settings) -> tuple[JobReason, str]:
@@ -96,7 +97,10 @@ def test_a_run_that_takes_more_memory_than_the_limit_is_ended_and_the_next_one_i
     code, reason = failure(made_by(validation, "leak_in_a_child"), work, limited)
 
     assert code == "out_of_memory"
-    assert reason == f"It took more memory than the limit of {LIMIT_MIB} MiB."
+    assert reason == (
+        f"It took more memory than the limit of {LIMIT_MIB} MiB while it {STEP}. "
+        f"{supervision.MEMORY_ADVICE}"
+    )
     # Not politely: it would go on taking memory.
     assert time.monotonic() - started < supervision.GRACE_SECONDS
     assert isinstance(run_supervised(validation, limited, tmp_path / "next"), Validated)
@@ -107,7 +111,8 @@ def test_an_allocation_that_is_refused_is_a_want_of_memory_and_not_a_wrong_facto
 ) -> None:
     code, reason = failure(made_by(validation, "too_large_at_once"), work, quick)
 
-    assert (code, reason) == ("out_of_memory", "The run ran out of memory.")
+    told = f"It ran out of memory while it {STEP}. {supervision.MEMORY_ADVICE}"
+    assert (code, reason) == ("out_of_memory", told)
 
 
 def test_a_full_disk_is_told_from_other_trouble(
@@ -182,7 +187,7 @@ def test_a_run_is_what_the_kernel_kills_first(
 
     monkeypatch.setattr(memory, "kernel_kills", watch)
     monkeypatch.setattr(supervision, "GRACE_SECONDS", 0.1)
-    limited = quick.model_copy(update={"job_time_limit_seconds": 2})
+    limited = quick.model_copy(update={"registration_time_limit_seconds": 2})
     failure(made_by(validation, "hang"), work, limited)
 
     own = int(Path("/proc/self/oom_score_adj").read_text())

@@ -76,7 +76,7 @@ def test_what_crashes_after_the_outcome_is_written_does_not_spoil_it(
 def test_a_run_that_hangs_is_ended_at_the_limit(
     validation: ValidatePlan, quick: Settings, work: Path
 ) -> None:
-    limited = quick.model_copy(update={"job_time_limit_seconds": 3})
+    limited = quick.model_copy(update={"registration_time_limit_seconds": 3})
 
     with pytest.raises(RunFailedError, match="limit of 3 seconds") as caught:
         supervise(made_by(validation, "hang"), work, limited, lambda _p: False)
@@ -158,7 +158,7 @@ def test_a_heartbeat_that_blocks_holds_up_neither_the_fuse_nor_the_kill(
 def test_a_heartbeat_that_blocks_does_not_hold_up_the_limit(
     validation: ValidatePlan, quick: Settings, work: Path, stuck: Heartbeat
 ) -> None:
-    limited = quick.model_copy(update={"job_time_limit_seconds": 2, "lease_seconds": 4})
+    limited = quick.model_copy(update={"registration_time_limit_seconds": 2, "lease_seconds": 4})
 
     with pytest.raises(RunFailedError, match="limit of 2 seconds"):
         supervise(made_by(validation, "hang"), work, limited, stuck)

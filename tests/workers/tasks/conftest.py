@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 from service.core.settings import Settings
 from service.core.tables import Dataset, DatasetState
 from tests import factories
-from workers import context, keeper
+from workers import context, keeper, supervision
+from workers.indexing.process import fulfil
+from workers.plan import IndexPlan, Outcome
 
 
 @pytest.fixture
@@ -54,6 +56,17 @@ def run_job(worker: Settings) -> Task:
     from workers.tasks import run_job as module
 
     return module.run_job
+
+
+@pytest.fixture
+def reads_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have datasets read in this process, where a test can get in between."""
+
+    def run(plan: IndexPlan, work_dir: Path, *_: Any) -> Outcome:
+        fulfil(work_dir, plan, lambda _line: None)
+        return supervision.read_outcome(0, work_dir, out_of_memory=False, step="read it")
+
+    monkeypatch.setattr(supervision, "run", run)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from workers.data.errors import DatasetError
 Task = Callable[[dict[str, Any]], None]
 
 
+@pytest.mark.usefixtures("reads_here")
 def test_a_refusal_that_comes_after_the_lease_changes_nothing_and_is_no_error(
     session: Session,
     database: Database,

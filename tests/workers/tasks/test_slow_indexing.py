@@ -18,6 +18,8 @@ from tests.waiting import wait_until
 from workers.data.index import read_holdout
 from workers.lifecycle import datasets
 
+# The start of a process takes as long as these leases on a busy machine.
+pytestmark = pytest.mark.usefixtures("reads_here")
 Task = Callable[[dict[str, Any]], None]
 
 
@@ -90,13 +92,13 @@ def test_the_lease_is_kept_while_the_held_out_files_are_looked_at(
     session.commit()
     began = time.monotonic()
 
-    def slowly(uri: str, inputs: Any) -> Any:
+    def slowly(*given: Any) -> Any:
         with database.unit_of_work() as other:
             wait_until(lambda: time.monotonic() > began + 2 * short_lease)
             assert datasets.claim(other, registered.id, "another", short_lease) is None
-        return read_holdout(uri, inputs)
+        return read_holdout(*given)
 
-    monkeypatch.setattr("workers.tasks.index_dataset.read_holdout", slowly)
+    monkeypatch.setattr("workers.indexing.process.read_holdout", slowly)
     index_dataset({"dataset_id": registered.id})
 
     session.refresh(registered)

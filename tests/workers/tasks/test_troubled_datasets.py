@@ -12,6 +12,7 @@ from service.core.tables import Dataset, Event
 from workers.data import index as reading
 from workers.data.parquet import list_files
 
+pytestmark = pytest.mark.usefixtures("reads_here")
 Task = Callable[[dict[str, Any]], None]
 REASON = "A file could not be read or written: Connection timed out."
 
@@ -41,7 +42,7 @@ def test_a_dataset_outlives_a_storage_that_is_away_for_a_while(
     # It is rung again after a while: at once would be too soon for a storage that is away.
     assert registered.rung_at is not None
     told = session.scalars(select(Event.data).where(Event.kind == "dataset.requeued")).one()
-    assert told == {"attempt": 1, "reason": REASON}
+    assert told == {"attempt": 1, "reason": REASON, "reason_code": "storage"}
 
     index_dataset({"dataset_id": registered.id})
 
@@ -64,3 +65,4 @@ def test_a_dataset_whose_storage_stays_away_is_given_up(
     session.refresh(registered)
     assert registered.state == "invalid"
     assert registered.reason == f"{REASON} It was tried {worker.max_attempts} times."
+    assert registered.reason_code == "storage"
