@@ -1,6 +1,9 @@
 """The `README.md` of a version: for people, and for tools that read its front matter."""
 
+from pathlib import Path
 from typing import Any
+
+from workers.card_front import left_out, read_front, with_tags, written
 
 HONESTY = (
     "This says that unlearning was applied and what the audit measured. It does not say that the "
@@ -16,12 +19,26 @@ BASED = (
 LIBRARIES = {"module": "unlearnd", "transformers": "transformers"}
 
 
-def of_import(model: str, tv: int, inputs: list[dict[str, Any]], kind: str) -> str:
-    """The card of version 1, which is the model as it was registered."""
-    return (
-        f"---\nlibrary_name: {LIBRARIES[kind]}\ntags:\n- unlearnd\n---\n\n# {model}, version 1\n\n"
+def of_import(model: str, tv: int, inputs: list[dict[str, Any]], kind: str, card: Path) -> str:
+    """The card of version 1, which is the model as it was registered, with the front of `card`."""
+    front = with_tags({"library_name": LIBRARIES[kind]} | read_front(card), "unlearnd")
+    told = (
         "The model as it was registered. Nothing was unlearned from it here; its training obeyed "
-        f"the deletions up to tombstone clock {tv}.\n\n{inputs_of(inputs)}\n"
+        f"the deletions up to tombstone clock {tv}."
+    )
+    parts = [f"# {model}, version 1", told, inputs_of(inputs)]
+    if card.is_file():
+        parts.append(not_taken_over(card))
+    return written(front) + "\n" + "\n\n".join(parts) + "\n"
+
+
+def not_taken_over(card: Path) -> str:
+    """What is said of a card whose text may quote rows."""
+    keys = "".join(f", and neither is its `{key}`" for key in left_out(card))
+    return (
+        f"The card that it was registered with is not shown here: its text is left out{keys}, "
+        "because training tools write samples of the training data there. What its front matter "
+        "says of licence, language and use is kept."
     )
 
 
@@ -42,19 +59,13 @@ def form_of(given: dict[str, Any]) -> str:
     return str(given["kind"])
 
 
-def of_version(provenance: dict[str, Any]) -> str:
-    """The card of an unlearned version, from its `unlearning.json`."""
+def of_version(provenance: dict[str, Any], card: Path) -> str:
+    """The card of an unlearned version, from its `unlearning.json` and its parent's `card`."""
     parent, audit = provenance["parent"], provenance["audit"]
-    front = [
-        "---",
-        f"base_model: {provenance['model']}@{parent['digest']}",
-        "base_model_relation: finetune",
-        f"library_name: {LIBRARIES[provenance['architecture']['kind']]}",
-        "tags:",
-        "- unlearnd",
-        "- machine-unlearning",
-        "---",
-    ]
+    library = LIBRARIES[provenance["architecture"]["kind"]]
+    front = with_tags(
+        {"library_name": library} | read_front(card), "unlearnd", "machine-unlearning"
+    )
     origin = (
         f"Made from version {parent['version']} (`{parent['digest']}`) by the method "
         f"`{provenance['method']['name']}`, which read no labels. "
@@ -72,8 +83,8 @@ def of_version(provenance: dict[str, Any]) -> str:
     title = f"# {provenance['model']}, unlearned up to tombstone clock {provenance['tv']}"
     level = f"Audit level: **{audit['level']}**. {audit['statement']} {HONESTY}"
     given, kept = inputs_of(provenance["inputs"]), provenance["representation"].get("kept")
-    parts = ["\n".join(front), title, origin, given, level, table(audit, kept), pointers]
-    return "\n\n".join(parts) + "\n"
+    parts = [title, origin, given, level, table(audit, kept), pointers]
+    return written(front) + "\n" + "\n\n".join(parts) + "\n"
 
 
 def table(audit: dict[str, Any], kept: dict[str, float | None] | None = None) -> str:

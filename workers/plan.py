@@ -93,7 +93,10 @@ class IndexPlan(Frozen):
 
 
 class ValidatePlan(Frozen):
-    """Check a registered model on one batch, and import it as version 1."""
+    """Check a registered model on one batch, and import it as version 1.
+
+    `keep_card` is somebody's word that its README.md holds no rows of the dataset.
+    """
 
     kind: Literal["validate"] = "validate"
     model: str
@@ -104,6 +107,7 @@ class ValidatePlan(Frozen):
     method: str
     parameters: dict[str, Any]
     min_agreement: float
+    keep_card: bool = False
     tv: int
     data: DataPlan
     staging: Path

@@ -32,3 +32,9 @@ class Policy(BaseModel):
         le=36_600,
         description="How long a superseded version, which still holds the data, is kept.",
     )
+    keep_card: bool = Field(
+        default=False,
+        description="Serve the `README.md` that the model is registered with as the card of "
+        "version 1. Set it only if it quotes no sample of the dataset: training tools write some "
+        "into their cards. Otherwise its front matter is kept, without what may quote samples.",
+    )

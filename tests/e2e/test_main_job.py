@@ -87,7 +87,8 @@ def check_files(service: Service, version: dict[str, Any]) -> None:
     assert provenance["forgotten"]["count"] == 40
     assert len(provenance["forgotten"]["commitment"]) == 64
     card = (folder / "README.md").read_text(encoding="utf-8")
-    assert card.startswith("---\nbase_model: digits@")
+    assert card.startswith("---\nlibrary_name: unlearnd\n")
+    assert "base_model" not in card
     assert "erased from the weights: no measurement can show that" in card
 
 

@@ -37,6 +37,7 @@ def test_a_model_is_accepted_and_watched_at_its_location(client: TestClient) -> 
         "min_agreement": 0.97,
         "auto_promote": True,
         "retention_days": 30,
+        "keep_card": False,
     }
     assert (shown["representation"], shown["method"]) == ({"module": "auto"}, "auto")
     assert fetched(client, answer.headers["location"]) == shown

@@ -232,7 +232,7 @@ def write(
         },
     }
     write_json(plan.staging / PROVENANCE, provenance)
-    card = model_card.of_version(provenance)
+    card = model_card.of_version(provenance, plan.parent / CARD)
     (plan.staging / CARD).write_text(card, encoding="utf-8")
     return UnlearnedOutcome(
         written=seal(plan.staging),

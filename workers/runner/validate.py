@@ -1,8 +1,10 @@
 """Check a registered model on one batch, and write version 1."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -71,14 +73,8 @@ def validate(
     import_weights(source, scratch, plan.staging)
     if not (plan.staging / CONFIG).exists():
         write_json(plan.staging / CONFIG, {"architecture": plan.architecture.model_dump()})
-    card = source / CARD
     inputs_read = [asdict(spec) for spec in plan.data.inputs]
-    text = (
-        card.read_text("utf-8")
-        if card.is_file()
-        else model_card.of_import(plan.model, plan.tv, inputs_read, plan.architecture.kind)
-    )
-    (plan.staging / CARD).write_text(text, encoding="utf-8")
+    write_card(plan, source / CARD, inputs_read)
     provenance = {
         "model": plan.model,
         "parent": None,
@@ -95,6 +91,15 @@ def validate(
     }
     write_json(plan.staging / PROVENANCE, provenance)
     return Validated(written=seal(plan.staging))
+
+
+def write_card(plan: ValidatePlan, card: Path, inputs: list[dict[str, Any]]) -> None:
+    """The card of version 1: ours, or the imported one if its owner says that it holds no rows."""
+    if plan.keep_card and card.is_file():
+        shutil.copyfile(card, plan.staging / CARD)
+        return
+    text = model_card.of_import(plan.model, plan.tv, inputs, plan.architecture.kind, card)
+    (plan.staging / CARD).write_text(text, encoding="utf-8")
 
 
 def adopt(blueprint: Blueprint, uri: str, source: Path, scratch: Path) -> None:

@@ -77,6 +77,7 @@ def attempt(claimed: ClaimedModel) -> None:
 
 def plan_of(claimed: ClaimedModel, space: Workspace) -> ValidatePlan:
     model = claimed.model
+    policy = Policy.model_validate(model.policy)
     return ValidatePlan(
         model=model.name,
         source_uri=model.source_uri,
@@ -85,7 +86,8 @@ def plan_of(claimed: ClaimedModel, space: Workspace) -> ValidatePlan:
         module=model.representation["module"],
         method=model.method,
         parameters=model.method_parameters,
-        min_agreement=Policy.model_validate(model.policy).min_agreement,
+        min_agreement=policy.min_agreement,
+        keep_card=policy.keep_card,
         tv=model.registered_tv,
         data=data_plan_of(claimed.dataset),
         staging=space.staging,

@@ -1,6 +1,7 @@
 """The card shows what the audit measured, and what it could not."""
 
 import copy
+from pathlib import Path
 
 import torch
 
@@ -29,7 +30,7 @@ def test_what_was_not_measured_has_its_reason() -> None:
     assert "| rebound | not measured | There is no held-out set. |" in table
 
 
-def test_the_card_of_a_version_claims_no_erasure() -> None:
+def test_the_card_of_a_version_claims_no_erasure(tmp_path: Path) -> None:
     torch.manual_seed(0)
     audit = measure(copy.deepcopy(network()), rows(40, 2), rows(200, 4)).to_dict()
     card = model_card.of_version(
@@ -45,7 +46,8 @@ def test_the_card_of_a_version_claims_no_erasure() -> None:
             "inputs": [{"kind": "array", "column": "pixels", "shape": [1, 8, 8], "scale": None}],
             "representation": {"module": "embed", "side": "output"},
             "audit": audit,
-        }
+        },
+        tmp_path / "no-card.md",
     )
     assert f"Audit level: **{audit['level']}**" in card
     assert "does not say that the samples are erased" in card
