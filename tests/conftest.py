@@ -32,6 +32,10 @@ from service.main import create_app
 # Taken out of the environment, so that no test reads a setting of whoever runs the suite.
 GIVEN = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("UNLEARND_")}
 
+# What is registered lies in folders that tests make, wherever these are.
+ANYWHERE = "file:///"
+os.environ["UNLEARND_SOURCES"] = ANYWHERE
+
 # What the databases of the tests take at most at one time, with room to spare.
 SPACE = 4 * 2**30
 
@@ -162,6 +166,7 @@ def settings(tmp_path: Path, database_url: str, servers: ServerURLs) -> Settings
         dispatch_interval_seconds=0.1,
         ring_again_seconds=2,
         device="cpu",
+        sources=[ANYWHERE],
     )
 
 

@@ -86,6 +86,7 @@ def demo(
         redis_url=None,
         storage=None,
         work_dir=None,
+        sources=None,
     )
     configure_logging("WARNING", process="demo")
     if report is not None and not report.resolve().parent.is_dir():

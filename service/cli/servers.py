@@ -10,6 +10,7 @@ from pathlib import Path
 
 from service.core.errors import ConfigurationError
 from service.core.settings import Settings
+from service.core.sources import SETTING
 
 
 @dataclass(frozen=True)
@@ -105,4 +106,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "UNLEARND_HOST": settings.host,
         "UNLEARND_PORT": str(settings.port),
     }
-    return {**os.environ, **named}
+    inherited = {name: value for name, value in os.environ.items() if name != SETTING}
+    if settings.sources is not None:
+        named[SETTING] = ",".join(settings.sources)
+    return {**inherited, **named}

@@ -1,5 +1,6 @@
 """Settings, read once from the environment (`UNLEARND_…`)."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -7,7 +8,12 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.core.sources import SourceError, Sources, of_path, prefix_of
+
 ALWAYS_ALLOWED_FACTORY = "workers.zoo:"
+# What `unlearnd up` and `unlearnd demo` keep in a home, beside the folders that have a setting.
+IN_A_HOME = ("admin.key", "demo", "log", "postgres", "redis", "run.json")
+FOLDERS_OF_A_HOME = ("storage", "uploads", "work")
 
 
 DATABASE_SCHEMES = ("postgresql", "postgresql+psycopg")
@@ -56,6 +62,11 @@ class Settings(BaseSettings):
     )
     work_dir: Path | None = Field(
         default=None, description="Scratch space of running jobs. Unset: `work` in the home."
+    )
+    sources: Annotated[list[str] | None, NoDecode] = Field(
+        default=None,
+        description="Prefixes of URLs that datasets and models may have, by commas. Unset: the "
+        "home, without what the service keeps there.",
     )
     module_factories: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
@@ -138,11 +149,21 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("module_factories", mode="before")
+    @field_validator("module_factories", "sources", mode="before")
     @classmethod
     def split_commas(cls, value: Any) -> Any:
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
+        return value
+
+    @field_validator("sources")
+    @classmethod
+    def are_prefixes(cls, value: list[str] | None) -> list[str] | None:
+        for prefix in value or ():
+            try:
+                prefix_of(prefix)
+            except SourceError as error:
+                raise ValueError(f"each one is a URL such as file:///data: {error}") from None
         return value
 
     @field_validator("database_url", "redis_url", mode="before")
@@ -196,6 +217,21 @@ class Settings(BaseSettings):
     @property
     def admin_key_file(self) -> Path:
         return self.home_dir / "admin.key"
+
+    @property
+    def allowed_sources(self) -> Sources:
+        """What datasets and models may be read from."""
+        as_given = Path(os.path.abspath(self.home.expanduser()))  # noqa: PTH100 (keeps its links)
+        homes = {self.home_dir, as_given}
+        kept = [home / name for home in homes for name in (*IN_A_HOME, *FOLDERS_OF_A_HOME)]
+        named = None if self.sources is None else tuple(map(prefix_of, self.sources))
+        return Sources(
+            prefixes=tuple(map(of_path, sorted(homes))) if named is None else named,
+            own=tuple(
+                of_path(path)
+                for path in (*kept, self.storage_dir, self.scratch_dir, self.spool_dir)
+            ),
+        )
 
     def _under_home(self, given: Path | None, name: str) -> Path:
         return given.expanduser().resolve() if given else self.home_dir / name

@@ -8,7 +8,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from service.api.deps import DatabaseDep, ExportThreadsDep
+from service.api.deps import DatabaseDep, ExportThreadsDep, SettingsDep
 from service.api.links import url_of
 from service.api.pagination import CursorQuery, LimitQuery, Page, decode_number, encode
 from service.api.problems import problems
@@ -16,6 +16,7 @@ from service.api.schemas import PathName
 from service.api.tagged import NOT_MODIFIED, tagged
 from service.api.transactions import SessionDep, TransactionRoute
 from service.core import clock
+from service.core.sources import SourceNotAllowedError
 from service.core.tables import Dataset, DatasetState
 from service.datasets import queries, service
 from service.datasets.schemas import DatasetCreate, DatasetRead
@@ -27,16 +28,20 @@ EXPORT_PAGE = 2000
 
 
 @router.post(
-    "", status_code=202, response_model=DatasetRead, responses=problems(DatasetExistsError)
+    "",
+    status_code=202,
+    response_model=DatasetRead,
+    responses=problems(DatasetExistsError, SourceNotAllowedError),
 )
 def register_dataset(
     order: DatasetCreate,
     session: SessionDep,
+    settings: SettingsDep,
     request: Request,
     response: Response,
 ) -> Dataset:
     """Register a training set. It is indexed next: watch `state` at `Location`."""
-    dataset = service.register(session, order)
+    dataset = service.register(session, settings, order)
     response.headers["Location"] = url_of(request, "read_dataset", name=dataset.name)
     response.headers["Retry-After"] = "1"
     return dataset

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 from service.core import events
 from service.core.db import breaks
 from service.core.errors import ConflictError, NotFoundError
+from service.core.settings import Settings
 from service.core.tables import Dataset, DatasetState
 from service.datasets import queries
 from service.datasets.schemas import DatasetCreate
@@ -26,12 +27,14 @@ class DatasetNotReadyError(ConflictError):
     title = "The dataset is not ready"
 
 
-def register(session: Session, order: DatasetCreate) -> Dataset:
+def register(session: Session, settings: Settings, order: DatasetCreate) -> Dataset:
     """Store a dataset; a worker indexes it. An invalid one of the same name is replaced.
 
     Raises:
+        SourceNotAllowedError: a URL lies below no prefix that the operator named.
         DatasetExistsError: the name is taken by a dataset that is not invalid.
     """
+    settings.allowed_sources.refuse_others(uri=order.uri, holdout_uri=order.holdout_uri)
     present = queries.by_name(session, order.name)
     if (
         present is not None

@@ -15,6 +15,7 @@ from service.api.schemas import PathName, ShortText
 from service.api.tagged import NOT_MODIFIED, has_already, tagged
 from service.api.transactions import SessionDep, TransactionRoute
 from service.core.errors import IllegalMoveError
+from service.core.sources import SourceNotAllowedError
 from service.core.tables import ModelState, ModelVersion, VersionState
 from service.datasets.service import DatasetNotFoundError, DatasetNotReadyError
 from service.registry import queries, review, service
@@ -51,6 +52,7 @@ VersionNumber = Annotated[int, Path(ge=1, lt=2**31)]
         DatasetNotReadyError,
         ModelExistsError,
         FactoryNotAllowedError,
+        SourceNotAllowedError,
         ClockAheadError,
     ),
 )

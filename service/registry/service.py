@@ -52,10 +52,12 @@ def register(session: Session, settings: Settings, order: ModelCreate) -> Model:
     """Store a model; a worker checks it and makes version 1. An invalid namesake is replaced.
 
     Raises:
+        SourceNotAllowedError: a URL lies below no prefix that the operator named.
         ModelExistsError: the name is taken by a model that is not invalid.
         FactoryNotAllowedError: its factory lies under no allowed prefix.
         ClockAheadError: it claims to obey deletions that were never asked for.
     """
+    settings.allowed_sources.refuse_others(source_uri=order.source_uri, base_uri=order.base_uri)
     dataset = datasets.find_ready(session, order.dataset)
     architecture = order.architecture
     if isinstance(architecture, ModuleArchitecture) and not settings.allows_factory(

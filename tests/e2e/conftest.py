@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from service.core.settings import Settings
-from tests.conftest import plain_environment
+from tests.conftest import ANYWHERE, plain_environment
 from tests.waiting import wait_until
 
 LEASE_SECONDS = 3.0
@@ -195,6 +195,7 @@ def running(settings: Settings, log: Path) -> Iterator[Service]:
     env = plain_environment(
         UNLEARND_HOME=str(settings.home_dir),
         UNLEARND_PORT=str(settings.port),
+        UNLEARND_SOURCES=ANYWHERE,
         UNLEARND_DATABASE_URL=settings.database_url or "",
         UNLEARND_REDIS_URL=settings.redis_url or "",
         UNLEARND_REDIS_PREFIX=settings.redis_prefix,

@@ -13,7 +13,7 @@ from service.core.messages import RunJob, celery_app, send
 from service.core.settings import Settings
 from service.core.tables import Job
 from service.embedded.server import free_port
-from tests.conftest import plain_environment
+from tests.conftest import ANYWHERE, plain_environment
 from tests.faults import networks, processes
 from tests.faults.processes import Running
 from tests.faults.rows import MAX_ATTEMPTS, PATIENCE_SECONDS, Rows
@@ -66,6 +66,7 @@ class Stack(Rows):
             "UNLEARND_MAX_ATTEMPTS": str(MAX_ATTEMPTS),
             "UNLEARND_DEVICE": "cpu",
             "UNLEARND_THREADS": "1",
+            "UNLEARND_SOURCES": ANYWHERE,
             "UNLEARND_MODULE_FACTORIES": "tests.faults.networks:",
             networks.FOLDER: str(self.drill),
         }

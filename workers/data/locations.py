@@ -5,6 +5,7 @@ import errno
 import pyarrow as pa
 
 from service.core.reasons import JobReason
+from service.core.sources import SourceError
 
 # Somebody has to mend the files or the rights: another attempt would end alike. Any other OSError
 # may be a storage that is slow or away for a while.
@@ -24,6 +25,11 @@ def fault(uri: str, error: Exception) -> str:
     """A sentence for whoever has to mend it."""
     if isinstance(error, PermissionError):
         return f"The worker has no permission to read {uri}: an operator must grant it."
+    if isinstance(error, SourceError):
+        return f"{uri} is not opened: {error}"
+    if isinstance(error, OSError) and error.strerror:
+        # The error itself may name where links have led to.
+        return f"{uri} cannot be read: {error.strerror}."
     return f"{uri} cannot be read: {error}"
 
 

@@ -1,18 +1,17 @@
 """Parquet files at an fsspec URL, in one fixed order."""
 
 import hashlib
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from workers.data import places
 from workers.data.errors import DatasetError
 from workers.data.locations import FILES_AT_FAULT, URL_AT_FAULT, fault
 from workers.data.tables.marks import refuse_tables
@@ -42,52 +41,17 @@ def list_files(uri: str) -> list[str]:
         OSError: the storage failed; it may answer another time.
     """
     try:
-        filesystem, path = fsspec.core.url_to_fs(uri)
-        found = _names(filesystem, path)
-        refuse_tables(filesystem, _fixed(filesystem, path), found)
-    except FileNotFoundError:
-        found = []
+        found = places.find(uri)
+        refuse_tables(found.filesystem, found.start, found.names)
     except DatasetError:
         raise
+    except FileNotFoundError as error:
+        raise DatasetError(f"There is no file at {uri}.") from error
     except (*FILES_AT_FAULT, *URL_AT_FAULT) as error:
         raise DatasetError(fault(uri, error)) from error
-    if not found:
+    if not found.urls:
         raise DatasetError(f"There is no file at {uri}.")
-    return [str(filesystem.unstrip_protocol(name)) for name in sorted(found)]
-
-
-def _names(filesystem: Any, path: str) -> list[str]:
-    # `exists`, `isdir` and `glob` take any trouble for an empty place; `info` and `ls` tell it.
-    fixed = _fixed(filesystem, path)
-    if fixed != path:
-        filesystem.info(fixed)
-        return _shown(path, fixed, filesystem.glob(path))
-    if filesystem.info(path)["type"] != "directory":
-        return [path]
-    found = filesystem.ls(path, detail=False)
-    return [name for name in _shown(path, fixed, found) if name.endswith(".parquet")]
-
-
-def _fixed(filesystem: Any, path: str) -> str:
-    """The path, or the folder in it that stands before the first wildcard."""
-    beginning: str = re.split(r"[*?\[]", path, maxsplit=1)[0]
-    if beginning == path:
-        return path
-    return beginning.rpartition("/")[0] or str(filesystem.root_marker)
-
-
-def _shown(path: str, fixed: str, names: Iterable[str]) -> list[str]:
-    """Without what writers keep beside the data, such as `_temporary/` and `.a.parquet.crc`.
-
-    `_part=1/` is a partition. A path that asks for such names gets them.
-    """
-    if any(map(_is_kept_beside, path[len(fixed) :].split("/"))):
-        return list(names)
-    return [name for name in names if not any(map(_is_kept_beside, name[len(fixed) :].split("/")))]
-
-
-def _is_kept_beside(name: str) -> bool:
-    return name.startswith(".") or (name.startswith("_") and "=" not in name)
+    return found.urls
 
 
 @contextmanager
@@ -99,8 +63,8 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
         OSError: the storage failed; it may answer another time.
     """
     try:
-        location = fsspec.open(uri, "rb")
-    except URL_AT_FAULT as error:
+        location = places.open_file(uri)
+    except (*FILES_AT_FAULT, *URL_AT_FAULT) as error:
         raise DatasetError(fault(uri, error)) from error
     try:
         with location as raw, pq.ParquetFile(raw, buffer_size=BUFFER, pre_buffer=False) as file:

@@ -1,12 +1,10 @@
 """Bringing a registered model's files here."""
 
 from pathlib import Path
-from typing import Any
-
-import fsspec
 
 from workers.artifacts import CARD, WEIGHTS, ArtifactError
 from workers.data.locations import FILES_AT_FAULT, URL_AT_FAULT, fault
+from workers.data.places import Folder, open_folder
 from workers.model_files import PART_WEIGHTS, describes
 from workers.model_forms import left_out_part, refused_form
 from workers.weight_files import INDEX, shards_of
@@ -26,40 +24,35 @@ def fetch_model(uri: str, target: Path, *, whole: bool = False) -> None:
         OSError: the storage failed; it may answer another time.
     """
     try:
-        filesystem, root = fsspec.core.url_to_fs(uri)
-        if not _is_directory(filesystem, root):
-            raise ArtifactError(f"{uri} is no directory.")
-        found = {path.removeprefix(root.rstrip("/") + "/"): path for path in filesystem.find(root)}
+        folder = open_folder(uri)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ArtifactError(f"{uri} is no directory.") from error
+    except (*FILES_AT_FAULT, *URL_AT_FAULT) as error:
+        raise ArtifactError(fault(uri, error)) from error
+    try:
+        found = set(folder.names())
         for name in found:
             if name in WANTED or describes(name) or PART_WEIGHTS.fullmatch(name):
-                _get(filesystem, found[name], target / name)
+                _get(folder, name, target)
         shards = shards_of(target) or {}
-        for name in shards.keys() & found.keys():
-            _get(filesystem, found[name], target / name)
+        for name in shards.keys() & found:
+            _get(folder, name, target)
     except ArtifactError:
         raise
     except (*FILES_AT_FAULT, *URL_AT_FAULT) as error:
         raise ArtifactError(fault(uri, error)) from error
     has_weights = bool(shards) or WEIGHTS in found
     if whole or not has_weights:
-        said = refused_form(found.keys(), has_weights=has_weights)
+        said = refused_form(found, has_weights=has_weights)
         if said is not None:
             raise ArtifactError(said)
     if not has_weights:
         raise ArtifactError(f"{uri} holds no {WEIGHTS}.")
-    unknown = left_out_part(found.keys() - shards.keys()) if whole else None
+    unknown = left_out_part(found - shards.keys()) if whole else None
     if unknown is not None:
         raise ArtifactError(unknown)
 
 
-def _get(filesystem: Any, path: str, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    filesystem.get_file(path, str(target))
-
-
-def _is_directory(filesystem: Any, path: str) -> bool:
-    # `isdir` would take a storage that is away for a place that is not there.
-    try:
-        return bool(filesystem.info(path)["type"] == "directory")
-    except FileNotFoundError:
-        return False
+def _get(folder: Folder, name: str, target: Path) -> None:
+    (target / name).parent.mkdir(parents=True, exist_ok=True)
+    folder.copy(name, target / name)

@@ -124,7 +124,7 @@ def test_what_is_not_there_or_not_parquet_is_refused(tmp_path: Path) -> None:
         index(f"{tmp_path.as_uri()}/*.csv")
     with pytest.raises(DatasetError, match="cannot be read as Parquet"):
         index(tmp_path.as_uri())
-    with pytest.raises(DatasetError, match="cannot be read"):
+    with pytest.raises(DatasetError, match="is not opened"):
         index("nosuchscheme://bucket/data")
 
 

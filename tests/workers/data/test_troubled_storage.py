@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from tests.workers.data.bucket import empty_bucket
 from workers.artifacts import ArtifactError
 from workers.data.errors import DatasetError
 from workers.data.index import read_holdout, read_ids
@@ -19,7 +19,7 @@ from workers.data.specs import ArraySpec
 from workers.runner.fetching import fetch_model
 
 PIXELS = ArraySpec("pixels", (2,), None)
-FOLDER = "memory://bucket/train"
+FOLDER = "s3://bucket/train"
 Work = Callable[[Path], Any]
 
 
@@ -48,9 +48,8 @@ PASSING = [
 
 
 @pytest.fixture(autouse=True)
-def bucket() -> None:
-    filesystem = fsspec.filesystem("memory")
-    filesystem.store.clear()
+def bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    filesystem = empty_bucket(monkeypatch)
     pixels = pa.array([[1, 2]] * 2, pa.list_(pa.uint8()))
     with filesystem.open("/bucket/train/a.parquet", "wb") as file:
         pq.write_table(pa.table({"sample_id": ["u", "v"], "pixels": pixels}), file)
@@ -115,7 +114,7 @@ def test_a_file_that_is_gone_or_none_is_refused(
         WORK[name](tmp_path)
 
 
-@pytest.mark.parametrize("uri", ["nosuchscheme://bucket/data", "memory://bucket/nothing"])
+@pytest.mark.parametrize("uri", ["nosuchscheme://bucket/data", "s3://bucket/nothing"])
 def test_a_url_that_leads_nowhere_is_refused(uri: str, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=uri):
         list_files(uri)

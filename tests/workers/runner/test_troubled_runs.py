@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 import torch
@@ -14,30 +13,28 @@ from workers.supervision import RunFailedError
 from workers.unlearning.precision import best_precision
 
 
-def make_unreadable(path: Path) -> None:
-    """A link to itself, which the kernel answers with an error that is not about the file."""
-    path.symlink_to(path.name)
+def unreadable(folder: Path) -> Path:
+    """A name that is too long: the kernel answers with an error that is not about the file."""
+    return folder / ("a" * 300)
 
 
 def test_a_model_whose_storage_fails_is_tried_again(
     validation: ValidatePlan, tmp_path: Path
 ) -> None:
-    make_unreadable(tmp_path / "models")
-    source = tmp_path / "models" / "digits"
+    source = unreadable(tmp_path) / "digits"
     plan = validation.model_copy(update={"source_uri": source.as_uri()})
 
-    with pytest.raises(RunFailedError, match="could not be read or written: Too many levels"):
+    with pytest.raises(RunFailedError, match="could not be read or written: File name too long"):
         run(plan, tmp_path / "work")
 
 
 def test_a_job_whose_storage_fails_is_tried_again(unlearning: UnlearnPlan, tmp_path: Path) -> None:
-    make_unreadable(tmp_path / "a.parquet")
+    missing = unreadable(tmp_path)
     (first, *others) = unlearning.data.files
-    assert urlsplit(first.uri).path != str(tmp_path / "a.parquet")
-    moved = first.model_copy(update={"uri": (tmp_path / "a.parquet").as_uri()})
+    moved = first.model_copy(update={"uri": missing.as_uri()})
     data = unlearning.data.model_copy(update={"files": [moved, *others]})
 
-    with pytest.raises(RunFailedError, match="could not be read or written: Too many levels"):
+    with pytest.raises(RunFailedError, match="could not be read or written: File name too long"):
         run(unlearning.model_copy(update={"data": data}), tmp_path / "work")
 
 

@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pyarrow.parquet as pq
 import pytest
 
+from tests.workers.data.bucket import empty_bucket
 from tests.workers.data.tables.written import delta, iceberg, rows
 from workers.data.errors import DatasetError
 from workers.data.parquet import list_files
@@ -114,8 +114,7 @@ def test_what_spark_keeps_beside_its_files_is_passed_over(tmp_path: Path) -> Non
 
 
 def test_a_folder_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    filesystem = fsspec.filesystem("memory")
-    filesystem.store.clear()
+    filesystem = empty_bucket(monkeypatch)
     for number in range(30):
         filesystem.pipe(f"/bucket/train/part={number % 3}/{number}.parquet", b"")
     asked: list[str] = []
@@ -128,7 +127,7 @@ def test_a_folder_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
         monkeypatch.setattr(type(filesystem), method, staticmethod(count))
 
-    list_files("memory://bucket/train/*/*.parquet")
+    list_files("s3://bucket/train/*/*.parquet")
     folders = [path for path in asked if path.rpartition("/")[2].startswith("part=")]
 
     assert len(folders) <= 6
