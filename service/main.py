@@ -10,7 +10,7 @@ from fastapi import Depends, FastAPI
 from service.api import health, openapi, problems
 from service.api.admission import CONNECTIONS, EXPORTS, PATIENCE_SECONDS, PROBES, Admission
 from service.api.auth import bearer
-from service.api.bodies import BodyReader
+from service.api.bodies import BodyReader, Pace
 from service.api.callers import KnownCallers
 from service.api.head import HeadAsGet
 from service.api.places import Places
@@ -70,9 +70,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.database = database
     app.state.bulk_database = bulk
     app.state.store = LocalStore(settings.storage_dir)
+    pace = Pace(
+        silence=settings.silent_seconds,
+        rate=settings.body_bytes_per_second,
+        crowded=settings.crowded_bytes_per_second,
+    )
     places = Places(CONNECTIONS, PATIENCE_SECONDS)
     app.state.uploads = Uploads(
-        body=BodyReader(settings.max_upload_bytes),
+        body=BodyReader(settings.max_upload_bytes, pace=pace),
         places=places,
         rooms=Places(UPLOADS, PATIENCE_SECONDS),
     )
@@ -81,7 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(HeadAsGet)
     app.add_middleware(
         Admission,
-        bodies=BodyReader(settings.max_body_bytes),
+        bodies=BodyReader(settings.max_body_bytes, pace=pace),
         callers=KnownCallers(database),
         places=places,
         by_themselves=frozenset({("POST", uploads.prefix)}),

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.bodies import BodyReader, is_large
+from service.api.bodies import BodyReader, is_for_known_callers
 from service.api.callers import Callers
 from service.api.places import CallerGoneError, Places
 from service.api.problems import AWAY, refuse, refuse_for_now
@@ -55,7 +55,7 @@ class Admission:
             return
         with ExitStack() as held:
             try:
-                if is_large(scope):
+                if is_for_known_callers(scope):
                     await self.callers.check(scope)
                 body: bytes | None = await self.bodies.read(scope, receive, held)
                 await self.places.take(held, receive)

@@ -19,6 +19,12 @@ class Places:
         """`patience` is how many seconds one waits for a place."""
         self._free = asyncio.Semaphore(count)
         self._patience = patience
+        self._waiting = 0
+
+    @property
+    def are_wanted(self) -> bool:
+        """Whether somebody waits for one."""
+        return self._waiting > 0
 
     async def take(self, held: ExitStack, receive: Receive | None = None) -> None:
         """Wait for a place, which `held` gives back; `receive` tells when the caller hangs up.
@@ -37,6 +43,7 @@ class Places:
         taking = asyncio.ensure_future(self._free.acquire())
         leaving = asyncio.ensure_future(hangs_up(receive))
         taken = False
+        self._waiting += 1
         try:
             await asyncio.wait(
                 {taking, leaving}, timeout=self._patience, return_when=asyncio.FIRST_COMPLETED
@@ -50,6 +57,7 @@ class Places:
                 )
             taken = True
         finally:
+            self._waiting -= 1
             leaving.cancel()
             if not taking.cancel() and not taken:
                 self._free.release()

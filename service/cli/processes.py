@@ -38,7 +38,7 @@ def with_database(*, redis: bool = False) -> Settings:
 
 def api() -> None:
     """Serve the API on UNLEARND_HOST:UNLEARND_PORT."""
-    import uvicorn
+    from service.serving import serve
 
     settings = with_database()
     refuse_taken_address(settings.host, settings.port)
@@ -46,14 +46,7 @@ def api() -> None:
     os.environ.update(environment(settings))
     configure_logging(settings.log_level, process="api")
     log_what_nobody_handles()
-    uvicorn.run(
-        "service.main:create_app",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        timeout_graceful_shutdown=10,
-    )
+    serve(settings)
 
 
 def worker(

@@ -57,6 +57,31 @@ class Settings(BaseSettings):
     )
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    connections: int = Field(
+        default=1000,
+        ge=1,
+        description="Callers of one API process. One more, and the longest idle one has to go.",
+    )
+    head_seconds: float = Field(
+        default=10, gt=0, description="How long the head of a request may take."
+    )
+    idle_seconds: float = Field(
+        default=30, gt=0, description="How long a connection stays open between two requests."
+    )
+    silent_seconds: float = Field(
+        default=30, gt=0, description="How long a caller may pause while sending a body."
+    )
+    body_bytes_per_second: float = Field(
+        default=500, gt=0, description="The least rate of a body, after its first pause."
+    )
+    crowded_bytes_per_second: float = Field(
+        default=16 * 1024,
+        gt=0,
+        description="The same, as long as others wait for the place that it takes.",
+    )
+    unread_seconds: float = Field(
+        default=120, gt=0, description="How long a caller may leave an answer unread."
+    )
     storage: Path | None = Field(
         default=None, description="Where published versions are kept. Unset: `storage` in the home."
     )

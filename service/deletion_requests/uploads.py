@@ -126,7 +126,7 @@ async def receive_into(spool: Spool, uploads: Uploads, request: Request) -> None
         InvalidUploadError, StorageFullError: from the spool.
     """
     block = bytearray()
-    async for part in uploads.body.stream(request.scope, request.receive):
+    async for part in uploads.body.stream(request.scope, request.receive, uploads.rooms):
         block += part
         if len(block) >= BLOCK_BYTES:
             await uploads.on_disk(partial(spool.add, bytes(block)))

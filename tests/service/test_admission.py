@@ -5,11 +5,12 @@ import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from service.api import bodies
 from service.api.admission import Admission
-from service.api.bodies import BodyReader
+from service.api.bodies import BodyReader, Pace
 from service.api.places import Places
 
 LIMIT = 4 * bodies.LARGE_BYTES
@@ -66,12 +67,14 @@ class Everybody:
 class Rooms:
     """An application that answers when it is told to, and counts who is inside."""
 
-    def __init__(self, *, places: int = 1, patience: float = 5, silence: float = 5) -> None:
+    def __init__(
+        self, *, places: int = 1, patience: float = 5, silence: float = 5, rate: float = 500
+    ) -> None:
         self.inside = 0
         self.read: list[bytes] = []
         self.may_answer = asyncio.Event()
         self.may_end = asyncio.Event()
-        reader = BodyReader(LIMIT, silence=silence)
+        reader = BodyReader(LIMIT, pace=Pace(silence=silence, rate=rate))
         admitted = Places(places, patience)
         self.app = Admission(self._answer, bodies=reader, callers=Everybody(), places=admitted)
 
@@ -214,36 +217,69 @@ def test_only_a_few_large_bodies_are_held_at_a_time() -> None:
     run(story)
 
 
-def test_a_declared_body_that_is_too_long_is_thrown_away_before_the_refusal() -> None:
+def test_what_is_too_long_or_only_asked_for_is_refused_at_once() -> None:
     async def story() -> None:
         rooms = Rooms()
-        caller = rooms.caller(content_length=str(LIMIT + 1)).sends(b"x" * LIMIT, more=True)
-        await settle()
-        assert caller.sent == []
-        caller.sends(b"x")
-        assert await caller.status() == 413
-        assert caller.inbox.empty()
-
-    run(story)
-
-
-def test_what_is_far_too_long_or_only_asked_for_is_refused_at_once() -> None:
-    async def story() -> None:
-        rooms = Rooms()
-        far = rooms.caller(content_length=str(bodies.DISCARDED_BYTES + 1))
+        far = rooms.caller(content_length=str(LIMIT + 1))
         asked = rooms.caller(content_length=str(LIMIT + 1), expect="100-continue")
         assert [await far.status(), await asked.status()] == [413, 413]
 
     run(story)
 
 
-def test_throwing_a_body_away_ends_after_a_while() -> None:
+def test_a_body_that_comes_in_drops_is_given_up_though_it_never_stops() -> None:
     async def story() -> None:
-        rooms = Rooms(silence=0.05)
-        caller = rooms.caller(content_length=str(LIMIT + 1)).sends(b"x", more=True)
-        assert await caller.status() == 413
+        rooms = Rooms(silence=0.2, rate=1000)
+        slow = rooms.caller()
+
+        async def drip() -> None:
+            while True:
+                slow.sends(b"x", more=True)
+                await asyncio.sleep(0.01)
+
+        dripping = asyncio.ensure_future(drip())
+        assert await slow.status() == 408
+        assert "less than 1000 bytes a second" in slow.problem()["detail"]
+        dripping.cancel()
 
     run(story)
+
+
+def test_a_large_body_that_comes_in_drops_makes_way_for_one_that_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bodies, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(bodies, "LOOK_AGAIN_SECONDS", 0.05)
+    large = b"x" * (bodies.LARGE_BYTES + 1)
+
+    async def story() -> None:
+        rooms = Rooms(places=20, silence=30)
+        rooms.may_answer.set()
+        rooms.may_end.set()
+        slow = [rooms.caller().sends(large, more=True) for _ in range(bodies.LARGE_AT_A_TIME)]
+        await asyncio.sleep(0.1)
+        assert not any(caller.task.done() for caller in slow)
+        # By now each has come faster than the crowded rate asks, so only time makes them slow.
+        monkeypatch.setattr(Pace, "patience", patience_of_a_crowd)
+
+        assert await rooms.caller().sends(large).status() == 200
+
+        gone = [caller for caller in slow if caller.task.done()]
+        assert {caller.sent[0]["status"] for caller in gone} == {408}
+        assert "Others wait" in gone[0].problem()["detail"]
+
+    run(story)
+
+
+def patience_of_a_crowd(pace: Pace, size: int, *, wanted: bool) -> float:  # noqa: ARG001
+    return 0.05 if wanted else pace.silence
+
+
+def test_patience_grows_with_what_has_come() -> None:
+    pace = Pace(silence=30, rate=500, crowded=1000)
+    assert pace.patience(0, wanted=False) == 30
+    assert pace.patience(5000, wanted=False) == 40
+    assert pace.patience(5000, wanted=True) == bodies.GRACE_SECONDS + 5
 
 
 def test_a_body_of_unknown_length_is_refused_once_it_is_too_long() -> None:

@@ -1,0 +1,64 @@
+"""What is answered where no request gets as far as the application."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from service.api.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, Problem
+
+HEAD_TOO_SLOW = 408
+BUSY = 503
+
+
+@dataclass(frozen=True)
+class Refusal:
+    code: str
+    title: str
+    detail: str
+
+
+REFUSALS = {
+    HEAD_TOO_SLOW: Refusal(
+        code="head-too-slow",
+        title="The request did not come",
+        detail="The head of the request took too long: send it at once.",
+    ),
+    431: Refusal(
+        code="head-too-large",
+        title="The head of the request is too large",
+        detail="Send fewer headers, and a shorter query.",
+    ),
+    501: Refusal(
+        code="not-implemented",
+        title="The coding of the body is not read here",
+        detail="Send the body with a Content-Length, or in chunks.",
+    ),
+    BUSY: Refusal(
+        code="busy",
+        title="The service is busy",
+        detail="There are too many connections. Nothing was changed; send the same request again.",
+    ),
+}
+NO_HTTP = Refusal("bad-request", "Bad Request", "This is no request of HTTP/1.1.")
+
+
+def refusal(status: int) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body. Whatever has no words of its own here is a 400."""
+    found = REFUSALS.get(status)
+    if found is None:
+        status, found = HTTPStatus.BAD_REQUEST.value, NO_HTTP
+    body = Problem(
+        type=f"/problems/{found.code}",
+        title=found.title,
+        status=status,
+        detail=found.detail,
+        instance="/",
+    )
+    text = body.model_dump_json().encode()
+    headers = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(text)).encode()),
+        (b"connection", b"close"),
+    ]
+    if status == BUSY:
+        headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
+    return status, headers, text
