@@ -9,6 +9,21 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
+def choice(values: type[enum.Enum], name: str | None = None) -> Enum:
+    """Text and a CHECK, so that a new value is an ordinary migration.
+
+    `name` is that of the check; a table's second column of one type needs its own.
+    """
+    return Enum(
+        values,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=32,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
 class Base(DeclarativeBase):
     metadata = MetaData(
         naming_convention={
@@ -24,14 +39,7 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSONB,
         list[dict[str, Any]]: JSONB,
         str: Text,
-        # Text and a CHECK, so that a new state is an ordinary migration.
-        enum.Enum: Enum(
-            enum.Enum,
-            native_enum=False,
-            create_constraint=True,
-            length=32,
-            values_callable=lambda states: [state.value for state in states],
-        ),
+        enum.Enum: choice(enum.Enum),
     }
 
 

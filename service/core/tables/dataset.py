@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 from sqlalchemy import BigInteger, Identity, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from service.core.formats import DatasetFormat
 from service.core.reasons import JobReason
 from service.core.states import LifeCycle, Moves, moves
-from service.core.tables.base import Base, Leased, created_at
+from service.core.tables.base import Base, Leased, choice, created_at
 
 SAMPLE_ID_LENGTH = 255
 # IDs are opaque: byte order is enough for them, and it is the cheapest to compare.
@@ -31,7 +32,19 @@ class Dataset(Base, Leased, LifeCycle):
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     name: Mapped[str] = mapped_column(String(128), unique=True)
     uri: Mapped[str]
+    format: Mapped[DatasetFormat] = mapped_column(
+        default=DatasetFormat.PARQUET, server_default=DatasetFormat.PARQUET
+    )
+    snapshot: Mapped[str | None] = mapped_column(
+        comment="of a table: the one that was asked for, and once indexed the one read"
+    )
     holdout_uri: Mapped[str | None]
+    holdout_format: Mapped[DatasetFormat] = mapped_column(
+        choice(DatasetFormat, "holdoutformat"),
+        default=DatasetFormat.PARQUET,
+        server_default=DatasetFormat.PARQUET,
+    )
+    holdout_snapshot: Mapped[str | None]
     id_column: Mapped[str]
     label_column: Mapped[str | None]
     inputs: Mapped[list[dict[str, Any]]]
@@ -42,7 +55,7 @@ class Dataset(Base, Leased, LifeCycle):
     rows: Mapped[int | None] = mapped_column(BigInteger)
     holdout_rows: Mapped[int | None] = mapped_column(BigInteger)
     files: Mapped[list[dict[str, Any]] | None] = mapped_column(
-        comment="in reading order: uri, rows, bytes, digest of the ID column"
+        comment="in reading order: uri, rows, digest of the ID column, view of a table's file"
     )
     holdout_files: Mapped[list[dict[str, Any]] | None]
     created_at: Mapped[datetime] = created_at()
