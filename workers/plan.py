@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.core.formats import DatasetFormat
 from service.core.reasons import JobReason
 from workers.data.specs import KindOfInput
+from workers.data.tables.view import View
 
 PLAN = "plan.json"
 OUTCOME = "outcome.json"
@@ -32,6 +34,7 @@ class DataFile(Frozen):
     rows: int
     digest: str
     types: dict[str, str] = Field(default_factory=dict)
+    view: View | None = None
 
 
 class DataPlan(Frozen):
@@ -85,7 +88,11 @@ class IndexPlan(Frozen):
 
     kind: Literal["index"] = "index"
     uri: str
+    format: DatasetFormat = DatasetFormat.PARQUET
+    snapshot: str | None = None
     holdout_uri: str | None
+    holdout_format: DatasetFormat = DatasetFormat.PARQUET
+    holdout_snapshot: str | None = None
     id_column: str
     id_length: int
     inputs: list[KindOfInput]
@@ -162,12 +169,17 @@ class Written(Frozen):
 
 
 class Indexed(Frozen):
-    """A dataset whose IDs lie in `IDS`, `rows` of them. Without held-out files there is no list."""
+    """A dataset whose IDs lie in `IDS`, `rows` of them. Without held-out files there is no list.
+
+    `snapshot` and `holdout_snapshot` are what was read of tables.
+    """
 
     kind: Literal["indexed"] = "indexed"
     rows: int
     files: list[DataFile]
     holdout_files: list[DataFile] | None
+    snapshot: str | None = None
+    holdout_snapshot: str | None = None
 
 
 class Validated(Frozen):

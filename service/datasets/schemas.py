@@ -5,15 +5,40 @@ from math import prod
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
+    BeforeValidator,
     Field,
     field_validator,
     model_validator,
 )
 
 from service.api.schemas import URI, Body, Name, Resource, ShortText, by_kind
+from service.core.formats import DatasetFormat
 from service.core.reasons import JobReason
 from service.core.tables import DatasetState
+
+
+def as_digits(given: object) -> object:
+    """A snapshot's number as text: in JSON an ID of Iceberg has more digits than many readers keep.
+
+    An integer is taken as well.
+    """
+    return str(given) if isinstance(given, int) and not isinstance(given, bool) else given
+
+
+def is_snapshot(given: str) -> str:
+    if int(given) >= 2**63:
+        raise ValueError("it has more than 63 bits")
+    return str(int(given))
+
+
+SnapshotName = Annotated[
+    str,
+    Field(pattern="^[0-9]{1,19}$"),
+    BeforeValidator(as_digits, json_schema_input_type=str | int),
+    AfterValidator(is_snapshot),
+]
 
 
 class ArrayInput(Body):
@@ -72,17 +97,35 @@ Input = Annotated[
 
 
 class DatasetCreate(Body):
-    """A training set: Parquet files, a column of stable sample IDs, and input columns."""
+    """A training set: Parquet files or a table, with stable sample IDs and input columns."""
 
     name: Name
     uri: URI = Field(
-        description="An fsspec URL; may hold a glob. Files are read in order of name.",
+        description="An fsspec URL; may hold a glob. Files are read in order of name. Of a table, "
+        "its folder; of an Iceberg table, one of its `metadata.json` files as well.",
         examples=["file:///data/fashion/train/*.parquet"],
+    )
+    format: DatasetFormat = Field(
+        default=DatasetFormat.PARQUET,
+        description="What lies at `uri`: plain Parquet files, or a table whose log says which rows "
+        "are left.",
+    )
+    snapshot: SnapshotName | None = Field(
+        default=None,
+        description="Of a Delta table the version, of an Iceberg table the snapshot's ID. Left "
+        "out: the current one when the dataset is indexed. The answer has the one that was read.",
+        examples=["17"],
     )
     holdout_uri: URI | None = Field(
         default=None,
         description="Files of samples that were never trained on, with the same columns. "
         "No label is read. Without them membership cannot be audited.",
+    )
+    holdout_format: DatasetFormat = Field(
+        default=DatasetFormat.PARQUET, description="As `format`, of `holdout_uri`."
+    )
+    holdout_snapshot: SnapshotName | None = Field(
+        default=None, description="As `snapshot`, of `holdout_uri`."
     )
     id_column: ShortText
     label_column: ShortText | None = Field(
@@ -104,6 +147,14 @@ class DatasetCreate(Body):
         return inputs
 
     @model_validator(mode="after")
+    def tables_are_named_by_their_folders(self) -> Self:
+        refuse_misnamed_table("", self.uri, self.format, self.snapshot)
+        refuse_misnamed_table(
+            "holdout_", self.holdout_uri, self.holdout_format, self.holdout_snapshot
+        )
+        return self
+
+    @model_validator(mode="after")
     def columns_differ(self) -> Self:
         columns = [self.id_column, *(given.column for given in self.inputs)]
         if self.label_column is not None:
@@ -113,13 +164,32 @@ class DatasetCreate(Body):
         return self
 
 
+def refuse_misnamed_table(
+    prefix: str, uri: str | None, format_: DatasetFormat, snapshot: str | None
+) -> None:
+    """Raise ValueError for a table that is named like files, or files like a table."""
+    if format_ == DatasetFormat.PARQUET:
+        if snapshot is not None:
+            raise ValueError(f"{prefix}snapshot is of a table: say its {prefix}format")
+    elif uri is None:
+        raise ValueError(f"{prefix}format says what lies at {prefix}uri: name that as well")
+    elif any(character in uri for character in "*?["):
+        raise ValueError(f"{prefix}uri names a table by its folder, without a glob")
+
+
 class DatasetRead(Resource):
     name: str
     state: DatasetState
     reason: str | None = Field(description="Why the dataset is invalid.")
     reason_code: JobReason | None = Field(description="The same for programs.")
     uri: str
+    format: DatasetFormat
+    snapshot: str | None = Field(
+        description="Of a table: the snapshot that was read, or is asked for until then."
+    )
     holdout_uri: str | None
+    holdout_format: DatasetFormat
+    holdout_snapshot: str | None
     id_column: str
     label_column: str | None
     inputs: list[Input]

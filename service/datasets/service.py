@@ -46,7 +46,11 @@ def register(session: Session, settings: Settings, order: DatasetCreate) -> Data
     dataset = Dataset(
         name=order.name,
         uri=order.uri,
+        format=order.format,
+        snapshot=order.snapshot,
         holdout_uri=order.holdout_uri,
+        holdout_format=order.holdout_format,
+        holdout_snapshot=order.holdout_snapshot,
         id_column=order.id_column,
         label_column=order.label_column,
         inputs=[given.model_dump() for given in order.inputs],

@@ -174,3 +174,47 @@ def test_a_full_last_page_has_no_cursor(client: TestClient, session: Session) ->
 @pytest.mark.parametrize("limit", [0, 1001, "x"])
 def test_a_page_has_1_to_1000_rows(client: TestClient, limit: object) -> None:
     refused(client.get(PATH, params={"limit": str(limit)}), 422, "validation")
+
+
+TABLE: dict[str, Any] = {**ORDER, "uri": "file:///data/pets", "format": "delta"}
+
+
+@pytest.mark.parametrize("snapshot", [7254949418853700618, "7254949418853700618"])
+def test_a_table_is_registered_at_a_snapshot(client: TestClient, snapshot: object) -> None:
+    answer = client.post(PATH, json={**TABLE, "format": "iceberg", "snapshot": snapshot})
+
+    assert answer.status_code == 202, answer.text
+    shown = fetched(client, f"{PATH}/fashion")
+    assert (shown["format"], shown["snapshot"]) == ("iceberg", "7254949418853700618")
+    assert (shown["holdout_format"], shown["holdout_snapshot"]) == ("parquet", None)
+
+
+def test_held_out_samples_may_be_a_table_of_their_own(client: TestClient) -> None:
+    apart = {"holdout_uri": "file:///data/apart", "holdout_format": "delta", "holdout_snapshot": 0}
+
+    shown = client.post(PATH, json={**ORDER, **apart}).json()
+
+    assert (shown["format"], shown["snapshot"]) == ("parquet", None)
+    assert (shown["holdout_format"], shown["holdout_snapshot"]) == ("delta", "0")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": "hudi"},
+        {"format": "parquet", "snapshot": 3},
+        {"snapshot": -1},
+        {"snapshot": "first"},
+        {"snapshot": 1.5},
+        {"snapshot": True},
+        {"snapshot": 2**63},
+        {"uri": "file:///data/pets/*.parquet"},
+        {"holdout_format": "delta"},
+        {"holdout_uri": None, "holdout_format": "delta"},
+        {"holdout_snapshot": 3},
+    ],
+)
+def test_a_table_that_is_named_otherwise_is_refused(
+    client: TestClient, change: dict[str, Any]
+) -> None:
+    refused(client.post(PATH, json={**TABLE, **change}), 422, "validation")

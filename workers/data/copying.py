@@ -65,14 +65,14 @@ def agreed(files: Sequence[FileRef], inputs: Sequence[InputSpec]) -> Agreement:
     agreement = Agreement(inputs)
     for file in files:
         if file.rows:
-            types = file.types or _types_now(file.uri, inputs)
+            types = file.types or _types_now(file, inputs)
             agreement.take(file.uri, {spec.column: types[spec.column] for spec in inputs})
     return agreement
 
 
-def _types_now(uri: str, inputs: Sequence[InputSpec]) -> dict[str, str]:
-    with open_parquet(uri) as parquet:
-        return types_of(parquet.schema_arrow, inputs, uri)
+def _types_now(file: FileRef, inputs: Sequence[InputSpec]) -> dict[str, str]:
+    with open_parquet(file.uri, file.view) as parquet:
+        return types_of(parquet.schema_arrow, inputs, file.uri)
 
 
 def copy_ragged(
@@ -113,7 +113,7 @@ def read_column(files: Sequence[FileRef], spec: InputSpec, id_column: str | None
 
 def _read_file(file: FileRef, spec: InputSpec, id_column: str | None) -> Iterator[tuple[int, Any]]:
     digest, row = IDDigest(), 0
-    with open_parquet(file.uri) as parquet:
+    with open_parquet(file.uri, file.view) as parquet:
         rows = parquet.metadata.num_rows
         if rows != file.rows:
             raise DatasetError(f"{file.uri} had {file.rows} rows, and has {rows}: index it again.")

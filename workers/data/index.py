@@ -14,6 +14,9 @@ from workers.data.errors import DatasetError
 from workers.data.ids import as_text
 from workers.data.parquet import FileRef, IDDigest, batches, list_files, open_parquet
 from workers.data.specs import ArraySpec, InputSpec
+from workers.data.tables.live import LiveFile
+from workers.data.tables.snapshot import Look, Snapshot
+from workers.data.tables.view import View
 
 ROWS_A_BATCH = 65_536
 NUMBERS_A_BATCH = 2**22
@@ -36,12 +39,15 @@ def read_ids(
     done: Callable[[dict[str, Any]], None],
     beside: Sequence[dict[str, Any]] = (),
     begin: Callable[[str], None] = lambda _uri: None,
+    snapshot: Snapshot | None = None,
 ) -> Iterator[Chunk]:
     """Stream the IDs of all files behind `uri`; `done` gets each file's reference after it.
 
     What the columns of each file hold must go together with that of the files before it, and of
     those in `beside`: references to files that the same jobs read, such as the held-out ones.
     `begin` gets the URL of each file before it is opened.
+
+    Of a table, `snapshot` is what is read of it: its live rows, file by file in order of name.
 
     The input columns are read along with them, for their lengths and nulls alone: a dataset that is
     called ready must not fail every deletion later. Parquet keeps the lengths within the data, so
@@ -56,10 +62,11 @@ def read_ids(
             first offenders' rows. Or two files hold a column in types that do not go together.
     """
     row, agreement = 0, agreement_with(beside, inputs)
-    for file_uri in list_files(uri):
+    for file_uri, look in members(uri, snapshot):
         digest, start = IDDigest(), row
         begin(file_uri)
-        with open_parquet(file_uri) as parquet:
+        with open_parquet(file_uri) as raw:
+            parquet, view = seen(raw, look, file_uri)
             types = agreement.look_at(parquet, file_uri, id_column)
             names = columns_of(parquet, inputs)
             for batch in batches(parquet, [id_column, *names], rows_a_batch(parquet, inputs)):
@@ -69,7 +76,7 @@ def read_ids(
                 digest.update(ids)
                 yield Chunk(row, ids)
                 row += len(ids)
-        done(asdict(FileRef(file_uri, row - start, digest.hexdigest(), types)))
+        done(asdict(FileRef(file_uri, row - start, digest.hexdigest(), types, view)))
     if row == 0:
         raise DatasetError(f"The files at {uri} have no rows.")
 
@@ -80,6 +87,21 @@ def agreement_with(files: Sequence[dict[str, Any]], inputs: Sequence[InputSpec])
     for file in files:
         agreement.take(file["uri"], file["types"])
     return agreement
+
+
+def members(uri: str, snapshot: Snapshot | None) -> list[tuple[str, Look | None]]:
+    """The files to read, in order of name, and what finds out how a table's one is to be read."""
+    if snapshot is None:
+        return [(name, None) for name in list_files(uri)]
+    return [(member.uri, member.look) for member in snapshot.members]
+
+
+def seen(file: pq.ParquetFile, look: Look | None, uri: str) -> tuple[Any, View | None]:
+    """An open file as it is to be read, with its view if it is one of a table."""
+    if look is None:
+        return file, None
+    view = look(file)
+    return LiveFile(file, view, uri), view
 
 
 def columns_of(parquet: pq.ParquetFile, inputs: Sequence[InputSpec]) -> list[str]:
@@ -133,23 +155,29 @@ def offenders(rows: list[int], complaint: str, what: str = "Row") -> str:
 
 
 def read_holdout(
-    uri: str, inputs: Sequence[InputSpec], begin: Callable[[str], None] = lambda _uri: None
+    uri: str,
+    inputs: Sequence[InputSpec],
+    begin: Callable[[str], None] = lambda _uri: None,
+    snapshot: Snapshot | None = None,
 ) -> list[dict[str, Any]]:
-    """References to the held-out files. Their IDs are not looked at. `begin` as in `read_ids`.
+    """References to the held-out files. Their IDs are not looked at.
+
+    `begin` and `snapshot` as in `read_ids`.
 
     Raises:
         DatasetError: no files, no rows, or an input column that does not fit.
     """
     files, row, agreement = [], 0, Agreement(inputs)
-    for file_uri in list_files(uri):
+    for file_uri, look in members(uri, snapshot):
         begin(file_uri)
-        with open_parquet(file_uri) as parquet:
+        with open_parquet(file_uri) as raw:
+            parquet, view = seen(raw, look, file_uri)
             types = agreement.look_at(parquet, file_uri)
             names = columns_of(parquet, inputs)
             for batch in batches(parquet, names, rows_a_batch(parquet, inputs)):
                 refuse_bad_inputs(batch, inputs, row, "Held-out row")
                 row += len(batch)
-            files.append(asdict(FileRef(file_uri, parquet.metadata.num_rows, "", types)))
+            files.append(asdict(FileRef(file_uri, parquet.metadata.num_rows, "", types, view)))
     if row == 0:
         raise DatasetError(f"The held-out files at {uri} have no rows.")
     return files

@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 from workers.data import places
 from workers.data.errors import DatasetError
 from workers.data.locations import FILES_AT_FAULT, URL_AT_FAULT, fault
+from workers.data.tables.live import LiveFile
 from workers.data.tables.marks import refuse_tables
+from workers.data.tables.view import View
 
 # A row group may hold all of a file: it is read in pieces of this many bytes, not at once.
 BUFFER = 2**20
@@ -25,12 +27,14 @@ class FileRef:
     """One file as it was indexed: `digest` is of its ID column (see `IDDigest`).
 
     `types` says by column what it held; files that were indexed before it was recorded have none.
+    A file of a table has a `view`, and as many `rows` as are in the table.
     """
 
     uri: str
     rows: int
     digest: str
     types: dict[str, str] = field(default_factory=dict)
+    view: View | None = None
 
 
 def list_files(uri: str) -> list[str]:
@@ -55,8 +59,10 @@ def list_files(uri: str) -> list[str]:
 
 
 @contextmanager
-def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
-    """Open one file; what makes it unreadable is told by name of the file.
+def open_parquet(uri: str, view: View | None = None) -> Iterator[Any]:
+    """Open one file, a table's one through its view, as a `pyarrow.parquet.ParquetFile`.
+
+    What makes it unreadable is told by name of the file.
 
     Raises:
         DatasetError: it is gone, may not be read, or is not Parquet.
@@ -68,10 +74,15 @@ def open_parquet(uri: str) -> Iterator[pq.ParquetFile]:
         raise DatasetError(fault(uri, error)) from error
     try:
         with location as raw, pq.ParquetFile(raw, buffer_size=BUFFER, pre_buffer=False) as file:
-            yield file
+            yield file if view is None else LiveFile(file, view, uri)
     except PermissionError as error:
         raise DatasetError(fault(uri, error)) from error
     except FILES_AT_FAULT as error:
+        if view is not None and isinstance(error, FileNotFoundError):
+            raise DatasetError(
+                f"{uri} is gone: the table has removed it since it was indexed, as its clean-up "
+                "does with files that newer snapshots do not need. Index it again."
+            ) from error
         raise DatasetError(f"{uri} cannot be read as Parquet ({type(error).__name__}).") from error
 
 

@@ -11,6 +11,8 @@ from workers.data.errors import DatasetError
 from workers.data.index import read_holdout, read_ids
 from workers.data.locations import trouble, trouble_code
 from workers.data.stored_ids import store_ids
+from workers.data.tables.snapshot import Snapshot
+from workers.data.tables.taking import take_snapshot, version_of
 from workers.plan import (
     IDS,
     PLAN,
@@ -58,10 +60,14 @@ def index(work_dir: Path, plan: IndexPlan, steps: Steps) -> Indexed:
 
     files: list[dict[str, Any]] = []
     holdout: list[dict[str, Any]] | None = None
+    apart: Snapshot | None = None
+    columns = [spec.column for spec in plan.inputs]
     if plan.holdout_uri is not None:
         begin(plan.holdout_uri)
-        holdout = read_holdout(plan.holdout_uri, plan.inputs, begin)
+        apart = take_snapshot(plan.holdout_format, plan.holdout_uri, plan.holdout_snapshot, columns)
+        holdout = read_holdout(plan.holdout_uri, plan.inputs, begin, apart)
     begin(plan.uri)
+    table = take_snapshot(plan.format, plan.uri, plan.snapshot, [plan.id_column, *columns])
     chunks = read_ids(
         plan.uri,
         plan.id_column,
@@ -70,12 +76,15 @@ def index(work_dir: Path, plan: IndexPlan, steps: Steps) -> Indexed:
         files.append,
         beside=holdout or (),
         begin=begin,
+        snapshot=table,
     )
     rows = store_ids(work_dir / IDS, chunks)
     return Indexed(
         rows=rows,
         files=[DataFile.model_validate(file) for file in files],
         holdout_files=None if holdout is None else [DataFile.model_validate(f) for f in holdout],
+        snapshot=version_of(table),
+        holdout_snapshot=version_of(apart),
     )
 
 

@@ -124,9 +124,12 @@ def accept(
     rows: int,
     files: list[dict[str, Any]],
     holdout_files: list[dict[str, Any]] | None,
+    snapshots: tuple[str | None, str | None] = (None, None),
 ) -> None:
+    """Make the dataset ready. `snapshots` are those that were read of its tables."""
     dataset = leases.lock_owned(session, Dataset, Dataset.id, claimed.id, claimed.fence)
     dataset.rows, dataset.files = rows, files
+    dataset.snapshot, dataset.holdout_snapshot = snapshots
     if holdout_files is not None:
         dataset.holdout_files = holdout_files
         dataset.holdout_rows = sum(file["rows"] for file in holdout_files)

@@ -35,7 +35,7 @@ class Sets:
 
 
 def references(files: Sequence[DataFile]) -> list[FileRef]:
-    return [FileRef(file.uri, file.rows, file.digest, file.types) for file in files]
+    return [FileRef(file.uri, file.rows, file.digest, file.types, file.view) for file in files]
 
 
 def kinds_of(data: DataPlan) -> set[str]:
@@ -136,11 +136,12 @@ def first_batch(data: DataPlan, processing: Processing) -> Inputs:
         DatasetError: the model cannot be given such inputs, or one of them is broken.
     """
     file = next(file for file in data.files if file.rows)
-    return merge([_first_of(file.uri, reader) for reader in processing.readers(data.inputs)])
+    return merge([_first_of(file, reader) for reader in processing.readers(data.inputs)])
 
 
-def _first_of(uri: str, reader: ArrayReader | Reader) -> Named:
-    with open_parquet(uri) as parquet:
+def _first_of(file: DataFile, reader: ArrayReader | Reader) -> Named:
+    uri = file.uri
+    with open_parquet(uri, file.view) as parquet:
         columns.check_column(parquet.schema_arrow, reader.spec, uri)
         names = columns.parquet_names(parquet.schema_arrow, reader.spec)
         column = next(batches(parquet, names, EXAMPLES)).column(reader.spec.column)

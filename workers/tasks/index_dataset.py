@@ -82,7 +82,11 @@ def attempt(claimed: ClaimedDataset) -> None:
 def plan_of(dataset: Dataset, settings: Settings) -> IndexPlan:
     return IndexPlan(
         uri=dataset.uri,
+        format=dataset.format,
+        snapshot=dataset.snapshot,
         holdout_uri=dataset.holdout_uri,
+        holdout_format=dataset.holdout_format,
+        holdout_snapshot=dataset.holdout_snapshot,
         id_column=dataset.id_column,
         id_length=SAMPLE_ID_LENGTH,
         inputs=[spec_of(given) for given in dataset.inputs],
@@ -106,12 +110,13 @@ def conclude(claimed: ClaimedDataset, space: Workspace, outcome: Outcome, lease:
     files = [file.model_dump() for file in outcome.files]
     apart = outcome.holdout_files
     holdout = None if apart is None else [file.model_dump() for file in apart]
+    snapshots = (outcome.snapshot, outcome.holdout_snapshot)
     chunks = stored_ids(space.path / IDS)
     try:
         with context.bulk_database().unit_of_work() as session:
             rows = datasets.store_index(session, claimed, chunks, lambda _rows: lease.check())
             lease.check_lease()
-            datasets.accept(session, claimed, rows, files, holdout)
+            datasets.accept(session, claimed, rows, files, holdout, snapshots)
     except DatasetError as error:
         refuse(claimed, JobReason.REFUSED, str(error), lease)
         return

@@ -1,6 +1,5 @@
 """What today's tools write is read number for number, or refused for its reason."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ from workers.data import columns
 from workers.data.copying import read_column
 from workers.data.errors import DatasetError
 from workers.data.index import read_holdout, read_ids
-from workers.data.parquet import FileRef
 from workers.data.processing import raw_processing
-from workers.data.specs import ArraySpec, InputSpec
+from workers.data.specs import ArraySpec
+from workers.data.tables.taking import take_snapshot
 from workers.plan import DataFile, DataPlan
-from workers.runner.loading import load_sets
+from workers.runner.loading import load_sets, references
 
 API = Path(__file__).parents[3] / "docs" / "api.md"
 CASES: list[Case] = [*arrow.CASES, *lakes.CASES]
@@ -40,9 +39,11 @@ def test_the_table_in_the_docs_has_a_row_for_each_case_and_no_other() -> None:
     assert all(case.answer.startswith(("read", "refused: ")) for case in CASES)
 
 
-def index(uri: str, inputs: Sequence[InputSpec]) -> tuple[list[str], list[dict[str, Any]]]:
+def index(uri: str, case: Case) -> tuple[list[str], list[dict[str, Any]]]:
     files: list[dict[str, Any]] = []
-    chunks = read_ids(uri, "sample_id", inputs, 255, files.append)
+    names = [case.id_column, *(spec.column for spec in case.inputs)]
+    table = take_snapshot(case.format, uri, None, names)
+    chunks = read_ids(uri, case.id_column, case.inputs, 255, files.append, snapshot=table)
     return [one for chunk in chunks for one in chunk.ids.to_pylist()], files
 
 
@@ -53,22 +54,24 @@ def test_what_is_read_has_the_ids_and_the_values_that_were_written(
     (tmp_path / "data").mkdir()
     uri = case.write(tmp_path / "data")
 
-    ids, files = index(uri, case.inputs)
+    ids, files = index(uri, case)
 
     assert ids == list(case.ids)
+    if not case.inputs:
+        return
     (spec,) = case.inputs
     if not isinstance(spec, ArraySpec):
-        references = [FileRef(**file) for file in files]
-        parts = read_column(references, spec, "sample_id")
+        kept = references([DataFile.model_validate(file) for file in files])
+        parts = read_column(kept, spec, case.id_column)
         held = [columns.contents(part.column, spec).to_pylist() for part in parts]
         assert [one for part in held for one in part] == list(case.expected)
         return
+    table = take_snapshot(case.format, uri, None, [spec.column])
+    apart = read_holdout(uri, list(case.inputs), snapshot=table)
     data = DataPlan(
         files=[DataFile.model_validate(file) for file in files],
-        holdout_files=[
-            DataFile.model_validate(file) for file in read_holdout(uri, list(case.inputs))
-        ],
-        id_column="sample_id",
+        holdout_files=[DataFile.model_validate(file) for file in apart],
+        id_column=case.id_column,
         inputs=list(case.inputs),
     )
     forgotten, nothing = np.arange(len(ids)), np.array([], np.int64)
@@ -87,6 +90,6 @@ def test_what_is_refused_is_refused_for_its_reason(tmp_path: Path, case: Case) -
 
     assert case.refusal
     with pytest.raises(DatasetError) as caught:
-        index(uri, case.inputs)
+        index(uri, case)
 
     assert case.refusal in str(caught.value)

@@ -20,7 +20,7 @@ class Case:
     `answer` is its last column: it begins with "read" or "refused". `write` puts the files into an
     empty directory, or says where they lie, and returns the dataset's `uri`. What is read must have
     the `ids`, and `expected` of each row: numbers, a text, or an encoded image. What is refused
-    must say the `refusal`, a part of the sentence.
+    must say the `refusal`, a part of the sentence. Of a table, `format` says which.
     """
 
     tool: str
@@ -32,6 +32,8 @@ class Case:
     ids: Sequence[str] = ()
     expected: npt.NDArray[Any] | Sequence[Any] = ()
     refusal: str = ""
+    format: str = "parquet"
+    id_column: str = "sample_id"
 
     @property
     def row(self) -> str:
