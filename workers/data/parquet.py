@@ -1,6 +1,7 @@
 """Parquet files at an fsspec URL, in one fixed order."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ import pyarrow.parquet as pq
 
 from workers.data import places
 from workers.data.errors import DatasetError
+from workers.data.folders import refuse_rows_left_out
+from workers.data.forms import open_as_parquet
 from workers.data.locations import FILES_AT_FAULT, URL_AT_FAULT, fault
 from workers.data.tables.live import LiveFile
 from workers.data.tables.marks import refuse_tables
@@ -20,6 +23,7 @@ from workers.data.tables.view import View
 
 # A row group may hold all of a file: it is read in pieces of this many bytes, not at once.
 BUFFER = 2**20
+GLOB = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ def list_files(uri: str) -> list[str]:
     try:
         found = places.find(uri)
         refuse_tables(found.filesystem, found.start, found.names)
+        if not GLOB.search(uri):
+            refuse_rows_left_out(found.filesystem, found.start, uri)
     except DatasetError:
         raise
     except FileNotFoundError as error:
@@ -73,7 +79,7 @@ def open_parquet(uri: str, view: View | None = None) -> Iterator[Any]:
     except (*FILES_AT_FAULT, *URL_AT_FAULT) as error:
         raise DatasetError(fault(uri, error)) from error
     try:
-        with location as raw, pq.ParquetFile(raw, buffer_size=BUFFER, pre_buffer=False) as file:
+        with location as raw, open_as_parquet(raw, uri, BUFFER) as file:
             yield file if view is None else LiveFile(file, view, uri)
     except PermissionError as error:
         raise DatasetError(fault(uri, error)) from error

@@ -122,7 +122,7 @@ def test_what_is_not_there_or_not_parquet_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DatasetError, match="There is no file at"):
         index(f"{tmp_path.as_uri()}/*.csv")
-    with pytest.raises(DatasetError, match="cannot be read as Parquet"):
+    with pytest.raises(DatasetError, match="is not Parquet: it is text"):
         index(tmp_path.as_uri())
     with pytest.raises(DatasetError, match="is not opened"):
         index("nosuchscheme://bucket/data")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.workers.data.tools import arrow, lakes
+from tests.workers.data.tools import arrow, lakes, places, stored
 from tests.workers.data.tools.case import Case
 from workers.data import columns
 from workers.data.copying import read_column
@@ -20,7 +20,7 @@ from workers.plan import DataFile, DataPlan
 from workers.runner.loading import load_sets, references
 
 API = Path(__file__).parents[3] / "docs" / "api.md"
-CASES: list[Case] = [*arrow.CASES, *lakes.CASES]
+CASES: list[Case] = [*arrow.CASES, *places.CASES, *stored.CASES, *lakes.CASES]
 READ = [case for case in CASES if case.is_read]
 REFUSED = [case for case in CASES if not case.is_read]
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from workers.data.specs import ArraySpec, InputSpec
 
 PIXELS = ArraySpec("pixels", (2, 3))
+IDS = ("s-0", "s-1")
 
 
 @dataclass(frozen=True)
