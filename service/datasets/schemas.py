@@ -133,7 +133,7 @@ class DatasetCreate(Body):
     )
     inputs: Annotated[list[Input], Field(min_length=1, max_length=4)] = Field(
         description="What the model is given of a sample: one array, or at most one column each of "
-        "image, text and audio."
+        "image, text and audio, or two of text, which the tokenizer reads as a pair in this order."
     )
 
     @field_validator("inputs")
@@ -142,8 +142,11 @@ class DatasetCreate(Body):
         kinds = Counter(given.kind for given in inputs)
         if len(inputs) > 1 and kinds["array"]:
             raise ValueError("an array is the only input of a sample")
-        if max(kinds.values()) > 1:
-            raise ValueError("there is at most one column of each kind")
+        pair = kinds == {"text": 2}
+        if max(kinds.values()) > 1 and not pair:
+            raise ValueError(
+                "there is at most one column of each kind, or two of text that are read as a pair"
+            )
         return inputs
 
     @model_validator(mode="after")

@@ -23,6 +23,7 @@ ORDER: dict[str, Any] = {
 
 PHOTO = {"column": "photo", "kind": "image"}
 REVIEW = {"column": "review", "kind": "text"}
+ANSWER = {"column": "answer", "kind": "text"}
 SOUND: dict[str, Any] = {"column": "sound", "kind": "audio", "sampling_rate": 16000}
 
 
@@ -48,7 +49,9 @@ def test_the_smallest_order_is_enough(client: TestClient) -> None:
     assert answer.json()["holdout_uri"] is None
 
 
-@pytest.mark.parametrize("inputs", [[PHOTO], [REVIEW], [SOUND], [PHOTO, REVIEW, SOUND]])
+@pytest.mark.parametrize(
+    "inputs", [[PHOTO], [REVIEW], [SOUND], [PHOTO, REVIEW, SOUND], [REVIEW, ANSWER]]
+)
 def test_images_texts_and_sounds_are_inputs_and_go_together(
     client: TestClient, inputs: list[dict[str, Any]]
 ) -> None:
@@ -127,6 +130,7 @@ def test_an_invalid_dataset_is_replaced(client: TestClient, session: Session) ->
         ({"inputs": [{**SOUND, "sampling_rate": 10**9}]}, "inputs.0.sampling_rate"),
         ({"inputs": [PHOTO, {**PHOTO, "column": "other"}]}, "inputs"),
         ({"inputs": [PHOTO, ORDER["inputs"][0]]}, "inputs"),
+        ({"inputs": [PHOTO, REVIEW, ANSWER]}, "inputs"),
         ({"inputs": [PHOTO, {**REVIEW, "column": "photo"}]}, "body"),
         ({"inputs": [REVIEW], "label_column": "review"}, "body"),
         ({"inputs": [{**ORDER["inputs"][0], "dtype": "f4"}]}, "inputs.0.(unknown)"),

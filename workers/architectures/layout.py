@@ -97,10 +97,10 @@ def _class_of(said: dict[str, Any]) -> type[PreTrainedModel]:
         raise ArchitectureError(
             f"{CONFIG} is of the type {said.get('model_type')}, and {name} of the type {kind}."
         )
-    if kind.startswith("siglip"):
+    if kind.startswith("siglip2"):
         raise ArchitectureError(
-            f"{name} reads a text at its last position, and so wants all texts padded to one "
-            "length, which unlearnd does not do."
+            f"{name} reads images as patches of a number of their own, which unlearnd does not do. "
+            "SigLIP 2 with images of one size is saved as SiglipModel, which is read."
         )
     if kind.startswith("timm"):
         raise ArchitectureError(

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,6 +14,11 @@ from transformers import PreTrainedModel
 from transformers.utils import logging
 
 from workers.architectures.basis import begin_with_basis, has_basis, keep_basis
+from workers.architectures.heads.decoders import (
+    DecoderClassifier,
+    refuse_other_padding,
+    score_of,
+)
 from workers.architectures.layout import read_layout
 from workers.architectures.networks import Classifier, Encoder, Network
 from workers.architectures.pooling import pooling_mode
@@ -45,6 +51,7 @@ class Pretrained:
         self._layout = read_layout(directory)
         self._mode = pooling_mode(directory)
         self._head: Prototypes | None = None
+        self._scores_last = False
 
     @property
     def decides(self) -> bool:
@@ -92,7 +99,11 @@ class Pretrained:
         write_weights(constants(parent) | carrier.state_dict() | written, parent, target)
 
     def processing(self, kinds: Collection[str]) -> Processing:
-        return read_processing(self._directory, kinds, self._layout.network.main_input_name)
+        network = self._layout.network
+        found = read_processing(self._directory, kinds, network.main_input_name)
+        if self._scores_last:
+            refuse_other_padding(found, self._layout.config)
+        return replace(found, pairs=self.decides)
 
     def module(self, name: str) -> str:
         ours = name in ("auto", Encoder.representation) or name.startswith(PREFIX)
@@ -113,6 +124,10 @@ class Pretrained:
 
     def _answering(self, network: PreTrainedModel) -> Network:
         if self._layout.classifies:
+            score = score_of(network)
+            if score is not None:
+                self._scores_last = True
+                return DecoderClassifier(network, score)
             return Classifier(network)
         encoder = Encoder(network, self._mode)
         if self._head is not None:

@@ -11,7 +11,7 @@ from workers.data.columns import check_column, type_held
 from workers.data.errors import DatasetError
 from workers.data.ids import kind_of_ids
 from workers.data.presence import MissingColumnError, type_in
-from workers.data.specs import ArraySpec, AudioSpec, InputSpec
+from workers.data.specs import ArraySpec, AudioSpec, InputSpec, parts_of
 
 # What a column holds, by its name: see `type_held` and `kind_of_ids`.
 Types = dict[str, str]
@@ -27,7 +27,8 @@ def types_of(
     """
     for spec in inputs:
         check_column(schema, spec, uri)
-    types = {spec.column: type_held(schema.field(spec.column).type, spec) for spec in inputs}
+    parts = [part for spec in inputs for part in parts_of(spec)]
+    types = {part.column: type_held(schema.field(part.column).type, part) for part in parts}
     if id_column is not None:
         kind = type_in(schema, id_column, uri)
         types[id_column] = kind_of_ids(kind, f"ID column {id_column} of {uri}")

@@ -13,7 +13,7 @@ from workers.data.layouts import bare, is_binary, is_list, is_text, lengths, nam
 from workers.data.misfits import NONE, Misfits
 from workers.data.nested import nested
 from workers.data.presence import type_in
-from workers.data.specs import ArraySpec, AudioSpec, ImageSpec, InputSpec, TextSpec
+from workers.data.specs import ArraySpec, AudioSpec, ImageSpec, InputSpec, PairSpec, TextSpec
 
 ROWS_A_BATCH = 1024
 BYTES_A_BATCH = 2**24
@@ -38,6 +38,10 @@ def check_column(schema: pa.Schema, spec: InputSpec, uri: str) -> None:
     Raises:
         DatasetError: there is no such column, or it is of another type.
     """
+    if isinstance(spec, PairSpec):
+        for part in spec.parts:
+            check_column(schema, part, uri)
+        return
     kind = type_in(schema, spec.column, uri)
     if isinstance(spec, ArraySpec):
         arrays.check_type(kind, spec, uri)
@@ -104,11 +108,21 @@ def type_held(kind: pa.DataType, spec: InputSpec) -> str:
 
 def parquet_names(schema: pa.Schema, spec: InputSpec) -> list[str]:
     """What to read of a file for this input: of a struct the bytes, and whether files are named."""
+    if isinstance(spec, PairSpec):
+        return [name for part in spec.parts for name in parquet_names(schema, part)]
     kind = schema.field(spec.column).type
     if not _is_struct_of_bytes(kind):
         return [spec.column]
     fields = ["bytes", "path"] if _names_files(kind) else ["bytes"]
     return [f"{spec.column}.{name}" for name in fields]
+
+
+def column_of(batch: pa.RecordBatch, spec: InputSpec) -> Any:
+    """The column of an input in a batch; of a pair, a struct of `first` and `second`."""
+    if not isinstance(spec, PairSpec):
+        return batch.column(spec.column)
+    both = [batch.column(part.column) for part in spec.parts]
+    return pa.StructArray.from_arrays(both, ["first", "second"])
 
 
 def rows_a_batch(parquet: pq.ParquetFile, spec: InputSpec) -> int:

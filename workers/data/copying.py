@@ -125,7 +125,7 @@ def _read_file(file: FileRef, spec: InputSpec, id_column: str | None) -> Iterato
         if id_column is not None:
             names.insert(0, id_column)
         for batch in batches(parquet, names, columns.rows_a_batch(parquet, spec)):
-            yield row, batch.column(spec.column)
+            yield row, columns.column_of(batch, spec)
             if id_column is not None:
                 digest.update(as_text(batch.column(id_column)))
             row += len(batch)

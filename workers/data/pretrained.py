@@ -16,30 +16,13 @@ from transformers.feature_extraction_sequence_utils import SequenceFeatureExtrac
 from workers.data.decoding import Where
 from workers.data.errors import DatasetError
 from workers.data.readers import Named, Rows
+from workers.data.token_limits import text_config, token_limit
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
 TOKENIZER = "tokenizer.json"
 PREPROCESSORS = ("preprocessor_config.json", "processor_config.json")
-# For a tokenizer that has no limit, or one that no network has.
-MAX_TOKENS = 512
-NO_LIMIT = 2**20
-# Networks whose first position is that after the padding token's number.
-COUNTED_FROM_PADDING = {
-    "camembert",
-    "data2vec-text",
-    "esm",
-    "ibert",
-    "lilt",
-    "longformer",
-    "luke",
-    "markuplm",
-    "mpnet",
-    "roberta",
-    "roberta-prelayernorm",
-    "xlm-roberta",
-    "xlm-roberta-xl",
-    "xmod",
-}
+# These read a text at its last position, which in training was padding or a text's last token.
+OF_ONE_LENGTH = "siglip"
 REASON_LENGTH = 300
 # Of decoded images that wait for the processor, beside a first one of any size: 3 MiB of RGB.
 PIXELS_AT_ONCE = 2**20
@@ -107,10 +90,14 @@ def of_one_size(images: Iterable[Image.Image]) -> Iterator[list[Image.Image]]:
 
 @dataclass(frozen=True)
 class PretrainedTexts:
-    """`limit` counts all tokens of a text, its special ones included."""
+    """`limit` counts all tokens of a text, its special ones included.
+
+    `of_one_length` says that the network wants them all padded to that.
+    """
 
     tokenizer: Any
     limit: int
+    of_one_length: bool = False
 
     def encode(self, texts: list[str]) -> Rows:
         """Texts -> token IDs, cut off at the limit.
@@ -123,26 +110,41 @@ class PretrainedTexts:
             raise DatasetError("The model's tokenizer gives a text several token types.")
         return [np.array(tokens, np.int32) for tokens in made["input_ids"]]
 
-    def batch(self, tokens: Rows, longest: int) -> Named:
-        """Token IDs -> `input_ids`, `attention_mask` (b, t) int64, and zeros as token types.
+    def encode_pairs(self, first: list[str], second: list[str]) -> Rows:
+        """Pairs of texts -> token IDs, cut off at the limit, and the token types behind them."""
+        made = self.tokenizer(first, second, truncation=True, max_length=self.limit, padding=False)
+        ids = made["input_ids"]
+        types = made.get("token_type_ids") or [[0] * len(row) for row in ids]
+        return [np.array([*row, *kinds], np.int32) for row, kinds in zip(ids, types, strict=True)]
 
-        t is the longest of the batch. Batches are joined with zeros behind the shorter one: where
-        padding is anything else, t is `longest`, so that there is nothing to join.
+    def batch(self, tokens: Rows, longest: int, types: Rows | None = None) -> Named:
+        """Token IDs -> `input_ids`, `attention_mask` and token types (b, t) int64.
+
+        t is the longest of the batch, or the limit if the network wants texts of one length.
+        Batches are joined with zeros behind the shorter one: where padding is anything else, t is
+        `longest`, so that there is nothing to join. There is a mask, and are token types, where the
+        tokenizer gives the network such.
         """
         tokenizer = self.tokenizer
         lengths = [len(row) for row in tokens]
         joinable = tokenizer.padding_side == "right" and tokenizer.pad_token_id == 0
         width = max(1, max(lengths) if joinable else longest)
+        width = self.limit if self.of_one_length else width
         ids = torch.full((len(tokens), width), tokenizer.pad_token_id, dtype=torch.int64)
-        mask = torch.zeros_like(ids)
+        mask, kinds = torch.zeros_like(ids), torch.zeros_like(ids)
         for number, row in enumerate(tokens):
             start = 0 if tokenizer.padding_side == "right" else width - len(row)
             place = slice(start, start + len(row))
             ids[number, place] = torch.from_numpy(row.astype(np.int64))
             mask[number, place] = 1
-        named = {"input_ids": ids, "attention_mask": mask}
+            if types is not None:
+                kinds[number, place] = torch.from_numpy(types[number].astype(np.int64))
+        named = {"input_ids": ids}
+        # A network of texts of one length may take padding for a part of them.
+        if not self.of_one_length or "attention_mask" in tokenizer.model_input_names:
+            named["attention_mask"] = mask
         if "token_type_ids" in tokenizer.model_input_names:
-            named["token_type_ids"] = torch.zeros_like(ids)
+            named["token_type_ids"] = kinds
         return named
 
 
@@ -207,23 +209,9 @@ def read_texts(directory: Path) -> PretrainedTexts:
             "The model's tokenizer has no padding token: name one as pad_token in "
             "tokenizer_config.json."
         )
-    return PretrainedTexts(tokenizer, _token_limit(tokenizer, directory))
-
-
-def _token_limit(tokenizer: Any, directory: Path) -> int:
-    """The tokens that both the tokenizer and the network's positions allow."""
-    named = tokenizer.model_max_length
-    limit = int(named) if named < NO_LIMIT else MAX_TOKENS
-    config = directory / "config.json"
-    given = json.loads(config.read_text("utf-8")) if config.is_file() else {}
-    text = given.get("text_config", given)
-    positions = text.get("max_position_embeddings")
-    if not isinstance(positions, int) or positions < 1:
-        return limit
-    padding = text.get("pad_token_id")
-    if text.get("model_type") in COUNTED_FROM_PADDING and isinstance(padding, int):
-        positions -= padding + 1
-    return min(limit, positions)
+    text = text_config(directory)
+    of_one_length = str(text.get("model_type")).startswith(OF_ONE_LENGTH)
+    return PretrainedTexts(tokenizer, token_limit(tokenizer, text), of_one_length)
 
 
 def read_images(directory: Path) -> PretrainedImages:

@@ -11,13 +11,14 @@ from workers.data.readers import (
     ImageReader,
     Images,
     Named,
+    PairReader,
     Reader,
     SoundReader,
     Sounds,
     TextReader,
     Texts,
 )
-from workers.data.specs import ArraySpec, AudioSpec, ImageSpec, InputSpec, TextSpec
+from workers.data.specs import ArraySpec, AudioSpec, ImageSpec, InputSpec, PairSpec, TextSpec
 from workers.unlearning.inputs import Inputs
 
 # The name of the one tensor that a network from a factory takes: it goes in without a name.
@@ -28,13 +29,15 @@ BARE = ""
 class Processing:
     """What a model's inputs go through. A part that is None is one that the model lacks.
 
-    `array_name` is the name of an array among the model's arguments.
+    `array_name` is the name of an array among the model's arguments. `pairs` says that it reads two
+    texts as one.
     """
 
     images: Images | None = None
     texts: Texts | None = None
     sounds: Sounds | None = None
     array_name: str = BARE
+    pairs: bool = False
 
     def readers(self, specs: Sequence[InputSpec]) -> list[ArrayReader | Reader]:
         """What reads each of these columns.
@@ -47,7 +50,18 @@ class Processing:
                 f"The dataset has {len(specs)} input columns, and a network from a factory takes "
                 "one tensor: register a model of the kind transformers."
             )
+        texts = [spec for spec in specs if isinstance(spec, TextSpec)]
+        if len(texts) == 2 and self.texts is not None:
+            return [self._pair(texts[0], texts[1], self.texts)]
         return [self._reader(spec) for spec in specs]
+
+    def _pair(self, first: TextSpec, second: TextSpec, texts: Texts) -> PairReader:
+        if not self.pairs:
+            raise DatasetError(
+                f"The columns {first.column} and {second.column} are a pair of texts, which a "
+                "classifier reads as one; this model reads one text: name one column."
+            )
+        return PairReader(PairSpec(first.column, second=second.column), texts)
 
     def _reader(self, spec: InputSpec) -> ArrayReader | Reader:
         match spec:

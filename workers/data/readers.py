@@ -13,7 +13,7 @@ from torch import Tensor
 from workers.data import columns, decoding
 from workers.data.decoding import Where
 from workers.data.errors import DatasetError
-from workers.data.specs import ArraySpec, AudioSpec, ImageSpec, InputSpec, TextSpec
+from workers.data.specs import ArraySpec, AudioSpec, ImageSpec, InputSpec, PairSpec, TextSpec
 
 Named = dict[str, Tensor]
 Rows = list[npt.NDArray[Any]]
@@ -30,8 +30,15 @@ class Texts(Protocol):
         """Texts -> token IDs (length,) each, no more than the model takes."""
         ...
 
-    def batch(self, tokens: Rows, longest: int) -> Named:
-        """Token IDs -> padded tensors (b, t) by name. No text of the data has over `longest`."""
+    def encode_pairs(self, first: list[str], second: list[str]) -> Rows:
+        """Pairs of texts -> token IDs and as many token types behind them, (2 length,) each."""
+        ...
+
+    def batch(self, tokens: Rows, longest: int, types: Rows | None = None) -> Named:
+        """Token IDs -> padded tensors (b, t) by name. No text of the data has over `longest`.
+
+        `types` are those of the tokens; zeros if there are none.
+        """
         ...
 
 
@@ -116,6 +123,27 @@ class TextReader:
 
     def batch(self, values: Rows, longest: int, where: Where) -> Named:  # noqa: ARG002
         return self.texts.batch(values, longest)
+
+
+@dataclass(frozen=True)
+class PairReader:
+    """Pairs of texts are token IDs on disk, with as many token types behind them."""
+
+    spec: PairSpec
+    texts: Texts
+    dtype: ClassVar[npt.DTypeLike] = np.int32
+
+    def encode(self, column: Any, where: Where) -> Rows:
+        """From a struct of `first` and `second`."""
+        both = []
+        for part, name in zip(self.spec.parts, ("first", "second"), strict=True):
+            held, what = contents(column.field(name), part, where), f"text in {part.column}"
+            both.append(list(decoding.each(held, lambda one: one.as_py(), what, where)))
+        return self.texts.encode_pairs(*both)
+
+    def batch(self, values: Rows, longest: int, where: Where) -> Named:  # noqa: ARG002
+        tokens, types = zip(*(np.split(value, 2) for value in values), strict=True)
+        return self.texts.batch(list(tokens), longest // 2, list(types))
 
 
 @dataclass(frozen=True)

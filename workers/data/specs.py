@@ -40,6 +40,17 @@ class TextSpec:
 
 
 @dataclass(frozen=True)
+class PairSpec(TextSpec):
+    """Two columns of texts that are read as one, `column` before `second`."""
+
+    second: str = ""
+
+    @property
+    def parts(self) -> tuple[TextSpec, TextSpec]:
+        return TextSpec(self.column), TextSpec(self.second)
+
+
+@dataclass(frozen=True)
 class AudioSpec:
     """Encoded sounds as with images, or waveforms as lists of numbers.
 
@@ -52,6 +63,13 @@ class AudioSpec:
 
 
 InputSpec: TypeAlias = ArraySpec | ImageSpec | TextSpec | AudioSpec
+
+
+def parts_of(spec: InputSpec) -> tuple[InputSpec, ...]:
+    """The inputs of one column each."""
+    return spec.parts if isinstance(spec, PairSpec) else (spec,)
+
+
 # As a field of a plan: the kind tells which of them it is.
 KindOfInput = Annotated[InputSpec, Field(discriminator="kind")]
 

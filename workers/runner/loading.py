@@ -144,7 +144,7 @@ def _first_of(file: DataFile, reader: ArrayReader | Reader) -> Named:
     with open_parquet(uri, file.view) as parquet:
         columns.check_column(parquet.schema_arrow, reader.spec, uri)
         names = columns.parquet_names(parquet.schema_arrow, reader.spec)
-        column = next(batches(parquet, names, EXAMPLES)).column(reader.spec.column)
+        column = columns.column_of(next(batches(parquet, names, EXAMPLES)), reader.spec)
     if isinstance(reader, ArrayReader):
         return reader.batch(to_numpy(column, reader.spec, uri, 0))
 

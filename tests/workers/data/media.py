@@ -86,7 +86,9 @@ def save_tokenizer(directory: Path, **given: Any) -> None:
     trainer = trainers.WordPieceTrainer(vocab_size=500, special_tokens=special)
     tokenizer.train_from_iterator(texts()[:100], trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
     made: Any = PreTrainedTokenizerFast
     fast = made(

@@ -109,6 +109,21 @@ def docstrings(package: str) -> list[str]:
 
 
 @cache
+def sentence_pairs() -> Data:
+    """The first half of what a function or a class says of itself, and the other one."""
+    described = texts()
+    halves = [text.split() for text in described.columns["text"]]
+    columns = {
+        "question": [" ".join(words[: len(words) // 2]) for words in halves],
+        "passage": [" ".join(words[len(words) // 2 :]) for words in halves],
+    }
+    specs: list[InputSpec] = [TextSpec("question"), TextSpec("passage")]
+    names = ["input_ids", "token_type_ids", "attention_mask"]
+    tokenizer = {"model_max_length": 24, "model_input_names": names}
+    return Data(columns, specs, described.classes, None, tokenizer)
+
+
+@cache
 def tones() -> Data:
     """Tones of four pitches and of different lengths, under noise."""
     random = np.random.default_rng(0)

@@ -73,7 +73,10 @@ class Parent:
 
 
 def make_parent(name: str, place: Path) -> Parent:
-    family = FAMILIES[name]
+    return parent_of(FAMILIES[name], place)
+
+
+def parent_of(family: Family, place: Path) -> Parent:
     described, directory = family.data(), place / "model"
     described.save_processors(directory)
     network = seeded(family.make)

@@ -63,8 +63,8 @@ def rewrite(directory: Path, change: Callable[[dict[str, torch.Tensor]], Any]) -
             "cannot say that nothing is unpickled",
         ),
         (
-            {"architectures": ["SiglipModel"], "model_type": "siglip"},
-            "wants all texts padded to one length, which",
+            {"architectures": ["Siglip2Model"], "model_type": "siglip2"},
+            "reads images as patches of a number of their own",
         ),
         ({"architectures": ["ViTForMaskedImageModeling"]}, "is no classifier and no encoder"),
         (

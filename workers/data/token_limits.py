@@ -1,0 +1,49 @@
+"""How many tokens a text may have."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+# For a tokenizer that has no limit, or one that no network has.
+MAX_TOKENS = 512
+NO_LIMIT = 2**20
+# Networks whose first position is that after the padding token's number.
+COUNTED_FROM_PADDING = {
+    "camembert",
+    "data2vec-text",
+    "esm",
+    "ibert",
+    "lilt",
+    "longformer",
+    "luke",
+    "markuplm",
+    "mpnet",
+    "roberta",
+    "roberta-prelayernorm",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "xmod",
+}
+# How configurations call the number of positions.
+POSITIONS = ("max_position_embeddings", "n_positions", "max_seq_len")
+
+
+def text_config(directory: Path) -> dict[str, Any]:
+    """What the configuration says of the part that reads texts."""
+    config = directory / "config.json"
+    given = json.loads(config.read_text("utf-8")) if config.is_file() else {}
+    text: dict[str, Any] = given.get("text_config", given)
+    return {"model_type": given.get("model_type")} | text
+
+
+def token_limit(tokenizer: Any, text: dict[str, Any]) -> int:
+    """The tokens that both the tokenizer and the network's positions allow."""
+    named = tokenizer.model_max_length
+    limit = int(named) if named < NO_LIMIT else MAX_TOKENS
+    positions = next((text[name] for name in POSITIONS if name in text), None)
+    if not isinstance(positions, int) or positions < 1:
+        return limit
+    padding = text.get("pad_token_id")
+    if text.get("model_type") in COUNTED_FROM_PADDING and isinstance(padding, int):
+        positions -= padding + 1
+    return min(limit, positions)
