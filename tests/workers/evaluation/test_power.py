@@ -153,30 +153,38 @@ def test_of_a_dataset_that_lies_class_by_class_the_probe_knows_every_class(
     assert report.representation.before.p < 0.01
 
 
-def test_what_an_edit_hides_comes_back(digits: Digits) -> None:
-    """A hasty redirection leaves no wrong decision, and a training on other samples brings many."""
+@pytest.fixture(scope="module")
+def of_hasty(digits: Digits) -> AuditReport:
+    """A redirection by small steps that ends at the first look at which enough is turned."""
     hasty = {"learning_rate": 1.5e-4, "max_steps": 150, "settle": 1}
     problem = digits.problem(parameters=hasty)
-    edited = get_method("redirect").unlearn(problem, lambda _progress: None).model
-    report = digits.measure(edited)
-
-    assert report.contradiction is not None
-    assert report.contradiction.passed
-    assert report.rebound is not None
-    assert not report.rebound.passed
-    assert report.rebound.contradiction.low > 0.1
-    assert report.rebound.returned is not None
-    assert report.rebound.returned > 0.25
-    assert report.level == "utility"
+    return digits.measure(get_method("redirect").unlearn(problem, lambda _progress: None).model)
 
 
-def test_less_comes_back_after_the_redirection_as_it_is(digits: Digits) -> None:
+def test_what_an_edit_hides_comes_back(of_hasty: AuditReport) -> None:
+    """No wrong decision is left, and a training on other samples brings many: three in four."""
+    assert of_hasty.contradiction is not None
+    assert of_hasty.contradiction.passed
+    assert of_hasty.rebound is not None
+    assert not of_hasty.rebound.passed
+    assert of_hasty.rebound.contradiction.low > 0.25
+    assert of_hasty.rebound.returned is not None
+    assert of_hasty.rebound.returned > 0.5
+    assert of_hasty.level == "utility"
+
+
+def test_less_comes_back_after_the_redirection_as_it_is(
+    digits: Digits, of_hasty: AuditReport
+) -> None:
+    """One in five or fewer, where a hasty one leaves three in four."""
     edited = get_method("redirect").unlearn(digits.problem(), lambda _progress: None).model
     report = digits.measure(edited)
 
     assert report.rebound is not None
     assert report.rebound.returned is not None
-    assert report.rebound.returned <= 0.2
+    assert of_hasty.rebound is not None
+    assert of_hasty.rebound.returned is not None
+    assert report.rebound.returned < 0.5 * of_hasty.rebound.returned
 
 
 def test_a_changed_temperature_hides_nothing(digits: Digits) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from workers.unlearning.neighbours import nearest, neighbour_outputs, standardised
+from workers.unlearning.redirect.edit import clearly
 from workers.unlearning.redirect.targets import (
     as_unseen,
     contradiction,
@@ -37,6 +38,43 @@ def test_a_confidence_is_reached_by_temperature() -> None:
         pytest.approx([2 / 3, 1 / 3], abs=1e-5),
         pytest.approx([16 / 17, 1 / 17], abs=1e-5),
     ]
+
+
+def test_a_confidence_that_no_temperature_reaches_is_reached_all_the_same() -> None:
+    """(1/2, 1/2) stays so at any temperature: 4/5 of it go to the first one, for 9/10 in all."""
+    found = with_confidence(torch.tensor([[0.5, 0.5]]), torch.tensor([0.9]))
+    assert found.tolist() == [pytest.approx([0.9, 0.1], abs=1e-6)]
+    # Rounding decides which comes first, and nothing else.
+    near = torch.tensor([[0.3001, 0.3, 0.2, 0.1999], [0.3, 0.3001, 0.2, 0.1999]])
+    found = with_confidence(near, torch.tensor([0.99, 0.99]))
+    assert found.argmax(dim=1).tolist() == [0, 1]
+    assert found.max(dim=1).values.tolist() == pytest.approx([0.99, 0.99], abs=1e-6)
+    assert found.sum(dim=1).tolist() == pytest.approx([1.0, 1.0], abs=1e-6)
+
+
+def test_neighbours_that_all_but_agree_with_the_parent_do_not_become_its_answer() -> None:
+    """The parent says 0; neighbours say 1 by less than float32 can tell, and that is the target."""
+    said = torch.tensor([[0.5, 0.5 + 1e-12]], dtype=torch.float64)
+    sure = torch.tensor([SURE_0, SURE_1], dtype=torch.float64)
+    wanted = targets(torch.tensor([SURE_0], dtype=torch.float64), said, sure, sure, sure)
+
+    assert wanted.turned.tolist() == [True]
+    assert wanted.outputs(torch.tensor([0.9, 0.9])).tolist() == [pytest.approx([0.1, 0.9])]
+
+
+def test_a_sample_is_turned_by_the_margin_or_by_half_of_what_it_is_to_be() -> None:
+    """Leads of 0.8 and 0.1 are wanted: 0.3 is enough for the first, and 0.05 for the second."""
+    wanted = torch.tensor([[0.9, 0.1], [0.55, 0.45]])
+
+    def share(first: float, second: float) -> float:
+        outputs = torch.tensor([[0.5 + x / 2, 0.5 - x / 2] for x in (first, second)])
+        return clearly(wanted, outputs.log(), margin=0.3)
+
+    assert share(0.31, 0.06) == 1.0
+    assert share(0.29, 0.06) == 0.5
+    assert share(0.31, 0.04) == 0.5
+    assert share(-0.8, -0.1) == 0.0
+    assert clearly(wanted[:0], wanted[:0], margin=0.3) == 1.0
 
 
 def test_confidence_is_lowered_to_the_same_quantile_of_unseen_samples_and_never_raised() -> None:

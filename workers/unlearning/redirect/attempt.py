@@ -45,6 +45,14 @@ class Look:
 
 
 @dataclass(frozen=True)
+class Stride:
+    """By what the step size of a try is multiplied, and the weight of forgotten samples in it."""
+
+    caution: float
+    pull: float = 1.0
+
+
+@dataclass(frozen=True)
 class Tried:
     """The network of one try at its best look, and whether agreement lasted to the end of it."""
 

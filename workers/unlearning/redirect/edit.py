@@ -14,13 +14,16 @@ from workers.unlearning.batches import Cycle, Pair
 from workers.unlearning.copying import duplicate, learnable, trainable
 from workers.unlearning.embedding import answer
 from workers.unlearning.layout import copied
-from workers.unlearning.redirect.attempt import Attempt, Look, Tried
+from workers.unlearning.redirect.attempt import Attempt, Look, Stride, Tried
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.targets import Targets
 from workers.unlearning.savepoints import Saved
 
 # Below this many samples, an AUC says next to nothing.
 ENOUGH = 10
+
+# An edit stops at its goal; so much of it is good enough.
+NEARLY_ALL = 0.9
 
 # Where agreement is so far below its floor, an attempt does not bring it back.
 HOPELESS = 0.1
@@ -86,12 +89,12 @@ class Edit:
 
     def attempt(
         self,
-        caution: float,
+        stride: Stride,
         tell: Callable[[Look], None],
         save: Callable[[Attempt], None] = lambda _attempt: None,
         saved: Saved | None = None,
     ) -> Tried:
-        """Edit a copy of the parent; the step size is multiplied by `caution`.
+        """Edit a copy of the parent, with steps of that kind.
 
         What is looked at and given back is an average of the weights over the last steps: it
         forgets as much and disturbs less, without the noise of single steps. The first steps are
@@ -106,12 +109,12 @@ class Edit:
             UnlearningError: the loss or its gradient is not finite.
         """
         config = self._config
-        at = self._begin(caution)
+        at = self._begin(stride)
         if saved is not None:
             at.restore(saved)
         for step in range(at.step + 1, config.max_steps + 1):
             at.step = step
-            self._step(at, caution)
+            self._step(at, stride)
             if step % config.check_every == 0 or step == config.max_steps:
                 seen, at.wanted = self.look(at.average, step)
                 tell(seen)
@@ -124,24 +127,28 @@ class Edit:
             return Tried(at.average, seen, lasted)
         return Tried(at.best[1], at.best[0], lasted)
 
-    def _begin(self, caution: float) -> Attempt:
+    def _begin(self, stride: Stride) -> Attempt:
         device, config = self._problem.device, self._config
         student = trainable(copied(self._problem.model, device))
         return Attempt(
             student=student,
             average=duplicate(student),
-            optimizer=torch.optim.Adam(learnable(student), lr=config.learning_rate * caution),
+            optimizer=torch.optim.Adam(
+                learnable(student), lr=config.learning_rate * stride.caution
+            ),
             forgotten=Cycle(len(self._everyone), config.forget_batch, self._generator),
             generator=self._generator,
             device=device,
             wanted=self._targets.outputs(confidence(self._unseen.logits)),
         )
 
-    def _step(self, at: Attempt, caution: float) -> None:
+    def _step(self, at: Attempt, stride: Stride) -> None:
         config = self._config
+        first = config.learning_rate * stride.caution
         for group in at.optimizer.param_groups:
-            group["lr"] = config.learning_rate * caution * (1 - (at.step - 1) / config.max_steps)
-        loss = self._backward(at.student, at.wanted, next(at.forgotten))
+            group["lr"] = first * (1 - (at.step - 1) / config.max_steps)
+        weight = config.forget_weight * stride.pull
+        loss = self._backward(at.student, at.wanted, next(at.forgotten), weight)
         norm = nn.utils.clip_grad_norm_(at.student.parameters(), config.clip_norm)
         if not bool(loss.isfinite() & norm.isfinite()):
             raise UnlearningError("The loss or its gradient is not a finite number.")
@@ -187,6 +194,10 @@ class Edit:
         """Whether as many forgotten samples are turned as held-out ones would be."""
         return look.turned >= self.goal
 
+    def reached(self, look: Look) -> bool:
+        """Whether so many are turned that it is good enough to be an end."""
+        return look.turned >= NEARLY_ALL * self.goal
+
     def look(self, student: nn.Module, step: int) -> tuple[Look, Tensor]:
         """Measure, and aim anew -> what is wanted now (n, k).
 
@@ -210,22 +221,12 @@ class Edit:
             step=step,
             agreement=agreement(self._guard.logits, kept),
             unseen_agreement=agreement(self._unseen.logits, unseen_logits),
-            turned=self._clearly(wanted[turned], moved[turned]),
+            turned=clearly(wanted[turned], moved[turned], self._config.margin),
             apart=abs(auc(confidence(others), unseen) - 0.5) if enough else 0.0,
         )
         return seen, wanted
 
-    def _clearly(self, wanted: Tensor, moved: Tensor) -> float:
-        """Targets and logits (t, k) -> the share with the target's decision, by the margin."""
-        if not len(moved):
-            return 1.0
-        decided = wanted.argmax(dim=1, keepdim=True)
-        outputs = moved.softmax(dim=1)
-        others = outputs.scatter(1, decided, 0.0).max(dim=1).values
-        lead = outputs.gather(1, decided).squeeze(1) - others
-        return float((lead >= self._config.margin).double().mean())
-
-    def _backward(self, student: nn.Module, wanted: Tensor, gone: Tensor) -> Tensor:
+    def _backward(self, student: nn.Module, wanted: Tensor, gone: Tensor, weight: float) -> Tensor:
         """Gradients of a step's loss -> the unweighted sum () of its two parts."""
         rows = self._remaining_rows(gone)
         both = Pair(rows, gone)
@@ -234,8 +235,8 @@ class Edit:
             keep, forget = self._losses(student, wanted, both.at(places))
             return torch.stack([keep / len(rows), forget / len(gone)])
 
-        parameters, weights = learnable(student), (1.0, self._config.forget_weight)
-        return self._problem.compute.backward(parameters, len(both), part, weights).sum()
+        parameters = learnable(student)
+        return self._problem.compute.backward(parameters, len(both), part, (1.0, weight)).sum()
 
     def _losses(self, student: nn.Module, aims: Tensor, both: Pair) -> tuple[Tensor, Tensor]:
         """The sums of both divergences over some of a step's samples."""
@@ -265,6 +266,25 @@ class Edit:
 def in_whole(share: float, count: int) -> float:
     """The nearest share that whole ones of `count` samples make, one at least; itself of none."""
     return max(1, round(share * count)) / count if count else share
+
+
+def clearly(wanted: Tensor, moved: Tensor, margin: float) -> float:
+    """Targets and logits (t, k) -> the share with the target's decision, by the margin.
+
+    More than half of the lead that the target has is not asked for: what is to be as sure as a
+    sample that nobody has seen may be less sure than by the margin.
+    """
+    if not len(moved):
+        return 1.0
+    decided = wanted.argmax(dim=1, keepdim=True)
+    enough = (lead(wanted, decided) / 2).clamp(max=margin)
+    return float((lead(moved.softmax(dim=1), decided) >= enough).double().mean())
+
+
+def lead(outputs: Tensor, decided: Tensor) -> Tensor:
+    """By how much classes (n, 1) are likelier than any other, by softmax outputs (n, k) -> (n,)."""
+    others = outputs.scatter(1, decided, 0.0).max(dim=1).values
+    return outputs.gather(1, decided).squeeze(1) - others
 
 
 def confidence(logits: Tensor) -> Tensor:

@@ -23,9 +23,6 @@ from workers.unlearning.resuming import once, pack_embedded, unpack_embedded
 from workers.unlearning.spaces import Space, WithFeatures, choose
 from workers.unlearning.tap import Tapped
 
-# It stops at its goal; so much of it is good enough to be an end.
-NEARLY_ALL = 0.9
-
 
 @register
 class Redirect:
@@ -63,7 +60,7 @@ def redirected(
     if not len(problem.forgotten) or len(problem.remaining) < 2:
         raise ValueError("Redirection needs a forgotten sample and two remaining ones.")
     with isolated(problem.device, problem.seed):
-        student, summary = _Run(config, problem, report, guide).go()
+        student, summary, reached = _Run(config, problem, report, guide).go()
     home = next(problem.model.parameters(), torch.empty(0)).device
     lay_out(student.to(home), torch.contiguous_format)
     for ours, its in zip(student.modules(), problem.model.modules(), strict=True):
@@ -71,7 +68,6 @@ def redirected(
     for mine, other in zip(student.parameters(), problem.model.parameters(), strict=True):
         mine.grad = None
         mine.requires_grad_(other.requires_grad)
-    reached = summary["after"]["turned"] >= NEARLY_ALL * summary["turned_goal"]
     return Unlearned(student, name, asdict(config), summary, reached=reached, edited=True)
 
 
@@ -107,7 +103,7 @@ class _Run:
         self.origin = problem.origin if config.hold_to_origin else None
         self.space: Space | None = None
 
-    def go(self) -> tuple[nn.Module, dict[str, Any]]:
+    def go(self) -> tuple[nn.Module, dict[str, Any], bool]:
         remaining, forgotten, unseen = self._views()
         guarded = min(max(1, len(remaining.innocent) // 10), self.config.guard_samples)
         order = torch.randperm(len(remaining.innocent), generator=self.generator)
@@ -127,7 +123,7 @@ class _Run:
         best, rewinds = Search(self.config, self.problem, edit, self.report).go()
         look = best.look
         self.report(Progress("unlearning", 1.0, look.metrics()))
-        return best.student, {
+        summary = {
             "forgotten": len(forgotten.innocent),
             "remaining": len(self.problem.remaining),
             **self._likeness(),
@@ -143,6 +139,7 @@ class _Run:
             "agreement_kept": edit.kept(look),
             "after": look.metrics(),
         }
+        return best.student, summary, edit.reached(look)
 
     def _likeness(self) -> dict[str, Any]:
         """By what samples were taken to be alike, where neighbours were asked."""

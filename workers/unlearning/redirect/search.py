@@ -1,12 +1,12 @@
-"""The attempts of an edit, one after the other, each with another step size."""
+"""The attempts of an edit, one after the other, each with steps of another kind."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 from workers.unlearning.base import Problem, Progress, Report
 from workers.unlearning.layout import copied
-from workers.unlearning.redirect.attempt import Attempt, Look, Tried
+from workers.unlearning.redirect.attempt import Attempt, Look, Stride, Tried
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.edit import Edit
 from workers.unlearning.resuming import named, under
@@ -15,16 +15,23 @@ from workers.unlearning.savepoints import Saved
 # How often the step size is divided by three before the first step, where nothing is to be turned.
 SMALL = 2
 
+# How much heavier forgotten samples weigh in an attempt, where those before it turned too few.
+HARDER = 3.0
+
+
+# What a release before this one kept was of another form, under "edit".
+SAVED = "attempts"
+
 
 @dataclass(frozen=True)
 class _Stand:
     """How far a search is.
 
-    cautions: by what the step size is multiplied in this attempt, and in those that may follow.
-    rewinds: how many attempts were made before. best: of these.
+    strides: of this attempt, and of those that may follow. rewinds: how many attempts were made
+    before. best: of these.
     """
 
-    cautions: list[float]
+    strides: list[Stride]
     rewinds: int = 0
     best: Tried | None = None
 
@@ -44,18 +51,18 @@ class Search:
         Raises:
             UnlearningError: a loss or its gradient is not finite.
         """
-        saved = self._problem.compute.saves.load("edit")
-        at = _Stand(self._cautions()) if saved is None else self._restored(saved)
+        saved = self._problem.compute.saves.load(SAVED)
+        at = _Stand(self._strides()) if saved is None else self._restored(saved)
         while True:
-            tried = self._edit.attempt(at.cautions[0], self._tell, partial(self._save, at), saved)
+            tried = self._edit.attempt(at.strides[0], self._tell, partial(self._save, at), saved)
             saved = None
             best = tried if at.best is None or self._rank(tried) > self._rank(at.best) else at.best
-            left = self._left(at.cautions, tried)
+            left = self._left(at, tried)
             if not left:
                 return best, at.rewinds
             at = _Stand(left, at.rewinds + 1, best)
 
-    def _cautions(self) -> list[float]:
+    def _strides(self) -> list[Stride]:
         """By what the step size is multiplied, attempt by attempt.
 
         Where nothing shows that anything was learnt by heart, large steps would disturb for
@@ -64,24 +71,29 @@ class Search:
         """
         cautions = [3.0**-rewinds for rewinds in range(self._config.max_rewinds + 1)]
         if self._edit.nothing_to_turn:
-            return cautions[SMALL:] or cautions[-1:]
-        if self._edit.doubtful:
+            cautions = cautions[SMALL:] or cautions[-1:]
+        elif self._edit.doubtful:
             cautions[:2] = reversed(cautions[:2])
-        return cautions
+        return [Stride(caution) for caution in cautions]
 
-    def _left(self, cautions: list[float], tried: Tried) -> list[float]:
+    def _left(self, at: _Stand, tried: Tried) -> list[Stride]:
         """What is worth another attempt.
 
         Larger steps than those that have lost agreement would lose it as well, and smaller ones
-        than those that have kept it and turned too few would turn fewer.
+        than those that have kept it and turned too few would turn fewer: where no larger ones are
+        left, forgotten samples weigh more instead.
         """
-        this, *left = cautions
+        this, *left = at.strides
         kept, turned = self._edit.kept(tried.look), self._edit.turned(tried.look)
         if kept and turned:
             return []
         if not kept:
-            return [caution for caution in left if caution < this]
-        return [caution for caution in left if caution > this] if tried.lasted else left
+            return [stride for stride in left if stride.caution < this.caution]
+        if not tried.lasted:
+            return left
+        larger = [stride for stride in left if stride.caution > this.caution]
+        more = at.rewinds < self._config.max_rewinds and not self._edit.reached(tried.look)
+        return larger or ([replace(this, pull=this.pull * HARDER)] if more else [])
 
     def _rank(self, tried: Tried) -> tuple[bool, float]:
         return self._edit.kept(tried.look), tried.look.turned
@@ -97,20 +109,21 @@ class Search:
         state = at.state()
         tensors = state.tensors
         facts: dict[str, Any] = {
-            "cautions": stand.cautions,
+            "strides": [asdict(stride) for stride in stand.strides],
             "rewinds": stand.rewinds,
             "tried": None,
         }
         if stand.best is not None:
             tensors = tensors | named("tried", stand.best.student.state_dict())
             facts["tried"] = {"look": asdict(stand.best.look), "lasted": stand.best.lasted}
-        saves.save("edit", Saved(tensors, state.facts | facts))
+        saves.save(SAVED, Saved(tensors, state.facts | facts))
 
     def _restored(self, saved: Saved) -> _Stand:
         """Where a run that was killed had come."""
-        cautions, rewinds, tried = (saved.facts[name] for name in ("cautions", "rewinds", "tried"))
+        strides = [Stride(**stride) for stride in saved.facts["strides"]]
+        rewinds, tried = saved.facts["rewinds"], saved.facts["tried"]
         if tried is None:
-            return _Stand(cautions, rewinds)
+            return _Stand(strides, rewinds)
         model = copied(self._problem.model, self._problem.device)
         model.load_state_dict(under("tried", saved.tensors))
-        return _Stand(cautions, rewinds, Tried(model, Look(**tried["look"]), tried["lasted"]))
+        return _Stand(strides, rewinds, Tried(model, Look(**tried["look"]), tried["lasted"]))

@@ -40,14 +40,16 @@ class Targets:
         outputs = self.kept.new_empty(len(self.turned), self.kept.shape[1])
         outputs[~self.turned] = self.kept
         usual = spread(self.said.max(dim=1).values, unseen.double())
-        outputs[self.turned] = with_confidence(self.said, usual)
+        outputs[self.turned] = with_confidence(self.said, usual).to(outputs.dtype)
         return outputs
 
 
 def with_confidence(outputs: Tensor, wanted: Tensor) -> Tensor:
     """Softmax outputs (n, k) at the temperatures at which the largest one is `wanted` (n,).
 
-    The temperature is found by bisection; a confidence of less than 1 / k is out of reach.
+    The temperature is found by bisection; a confidence of less than 1 / k is out of reach. No
+    temperature tells two equal outputs apart: what is missing then is taken evenly from all but
+    the first of them.
     """
     logs = outputs.double().clamp(min=1e-12).log()
     wanted = wanted.double()
@@ -58,7 +60,11 @@ def with_confidence(outputs: Tensor, wanted: Tensor) -> Tensor:
         # Hotter is less confident.
         low = torch.where(confidence > wanted, middle, low)
         high = torch.where(confidence > wanted, high, middle)
-    return (logs / low.exp().unsqueeze(1)).softmax(dim=1).to(outputs.dtype)
+    found = (logs / low.exp().unsqueeze(1)).softmax(dim=1)
+    first = found.argmax(dim=1, keepdim=True)
+    most = found.gather(1, first)
+    missing = ((wanted.unsqueeze(1) - most) / (1.0 - most).clamp(min=1e-12)).clamp(0.0, 1.0)
+    return (found * (1.0 - missing)).scatter_add(1, first, missing).to(outputs.dtype)
 
 
 def as_unseen(confidence: Tensor, seen: Tensor, unseen: Tensor) -> Tensor:
@@ -156,7 +162,8 @@ def _towards(
     return Targets(
         turned=turned,
         kept=with_confidence(forgotten, confidence)[~turned].float(),
-        said=said[turned].clamp(min=FLOOR).float(),
+        # Not in float32: of two answers that are all but equal there, another one might come first.
+        said=said[turned].clamp(min=FLOOR),
         natural=natural,
         contradicted=contradicted,
         by_chance=at_least(contradicted, len(forgotten), natural),
