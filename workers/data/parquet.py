@@ -77,19 +77,28 @@ def open_parquet(uri: str, view: View | None = None) -> Iterator[Any]:
     try:
         location = places.open_file(uri)
     except (*FILES_AT_FAULT, *URL_AT_FAULT) as error:
-        raise DatasetError(fault(uri, error)) from error
+        raise DatasetError(gone(uri) if is_gone(error, view) else fault(uri, error)) from error
     try:
         with location as raw, open_as_parquet(raw, uri, BUFFER) as file:
             yield file if view is None else LiveFile(file, view, uri)
     except PermissionError as error:
         raise DatasetError(fault(uri, error)) from error
     except FILES_AT_FAULT as error:
-        if view is not None and isinstance(error, FileNotFoundError):
-            raise DatasetError(
-                f"{uri} is gone: the table has removed it since it was indexed, as its clean-up "
-                "does with files that newer snapshots do not need. Index it again."
-            ) from error
+        if is_gone(error, view):
+            raise DatasetError(gone(uri)) from error
         raise DatasetError(f"{uri} cannot be read as Parquet ({type(error).__name__}).") from error
+
+
+def is_gone(error: Exception, view: View | None) -> bool:
+    """Whether a table has removed a file that it had when it was indexed."""
+    return view is not None and isinstance(error, FileNotFoundError)
+
+
+def gone(uri: str) -> str:
+    return (
+        f"{uri} is gone: the table has removed it since it was indexed, as its clean-up does with "
+        "files that newer snapshots do not need. Index it again."
+    )
 
 
 def batches(file: pq.ParquetFile, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:

@@ -1,7 +1,7 @@
 """Finding the columns of a table in a file, by name or by number."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -37,6 +37,20 @@ def by_number(key: bytes) -> Find:
         )
 
     return find
+
+
+def numbered(held: Held, names: Any) -> pa.Schema:
+    """A file's columns with the numbers that a table gives to names; it numbers none itself."""
+    fields = []
+    for field in held:
+        found = next((one for one in names if field.name in one.names), None)
+        number = None if found is None else found.field_id
+        kind = field.type
+        if pa.types.is_struct(kind) and found is not None:
+            kind = pa.struct(list(numbered(kind, found.fields)))
+        metadata = None if number is None else {FIELD_ID: str(number).encode()}
+        fields.append(pa.field(field.name, kind, metadata=metadata))
+    return pa.schema(fields)
 
 
 def mapped(field: pa.Field, held: Held, find: Find) -> pa.Field:

@@ -3,8 +3,7 @@
 from contextlib import AbstractContextManager
 from typing import Any
 
-import fsspec
-
+from workers.data import places
 from workers.data.errors import DatasetError
 from workers.data.locations import FILES_AT_FAULT, URL_AT_FAULT, fault
 
@@ -17,9 +16,8 @@ def names_in(uri: str) -> list[str]:
         OSError: the storage failed; it may answer another time.
     """
     try:
-        filesystem, path = fsspec.core.url_to_fs(uri)
-        return [name.removeprefix(f"{path.rstrip('/')}/") for name in filesystem.find(path)]
-    except FileNotFoundError:
+        return sorted(places.open_folder(uri).names())
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except (*FILES_AT_FAULT, *URL_AT_FAULT) as error:
         raise DatasetError(fault(uri, error)) from error
@@ -33,7 +31,7 @@ def open_file(uri: str) -> AbstractContextManager[Any]:
         OSError: the storage failed; it may answer another time.
     """
     try:
-        opened: AbstractContextManager[Any] = fsspec.open(uri, "rb").open()
+        opened: AbstractContextManager[Any] = places.open_file(uri)
     except (*FILES_AT_FAULT, *URL_AT_FAULT) as error:
         raise DatasetError(fault(uri, error)) from error
     return opened

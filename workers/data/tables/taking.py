@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from workers.data.tables import delta
+from workers.data.tables import delta, iceberg
 from workers.data.tables.snapshot import Snapshot
 
 
@@ -18,6 +18,8 @@ def take_snapshot(
     match kind:
         case "delta":
             return delta.take(uri, version, columns)
+        case "iceberg":
+            return iceberg.take(uri, version, columns)
         case _:
             return None
 

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
 
+from service.core.sources import Sources, of_path
 from tests.workers.data.tables.reading import Indexed
 from tests.workers.data.tables.written import delta, rows
 from workers.data.errors import DatasetError
+from workers.data.places import opening
 from workers.data.specs import TextSpec
 
 DATABRICKS = Path(__file__).parents[3] / "data" / "delta"
@@ -100,13 +103,13 @@ def test_renamed_columns_and_partitions_come_out_as_the_table_says() -> None:
 
 
 def test_partitions_are_ids_although_no_file_holds_them(tmp_path: Path) -> None:
-    names = ["a/b", "c d", "ü%20"]
+    names = ["a:b", "c d", "ü%20"]
     table = delta(tmp_path / "pets", rows(names), partition_by=["sample_id"])
 
     indexed = Indexed("delta", (tmp_path / "pets").as_uri())
 
     assert len(table.file_uris()) == 3
-    assert indexed.arrays(tmp_path) == {"a/b": [0, 1], "c d": [1, 2], "ü%20": [2, 3]}
+    assert indexed.arrays(tmp_path) == {"a:b": [0, 1], "c d": [1, 2], "ü%20": [2, 3]}
 
 
 def test_a_column_that_came_later_is_null_in_older_rows(tmp_path: Path) -> None:
@@ -161,6 +164,34 @@ def test_a_table_that_has_removed_what_was_indexed_is_to_be_indexed_again(tmp_pa
     with pytest.raises(DatasetError, match=r"is gone: the table has removed it .* Index it again"):
         indexed.arrays(tmp_path)
     assert sorted(Indexed("delta", (tmp_path / "pets").as_uri()).ids) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("path", ["{outside}", "../outside/a.parquet"])
+def test_a_log_names_no_file_out_of_what_may_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    (tmp_path / "outside").mkdir()
+    pq.write_table(pa.table({"value": [7]}), tmp_path / "outside" / "a.parquet")
+    outside = (tmp_path / "outside" / "a.parquet").as_uri()
+    (tmp_path / "inside").mkdir()
+    named = {"path": path.format(outside=outside), "deletionVector": None}
+    uri = edited(tmp_path / "inside" / "pets", 1, "add", **named)
+    only = Sources((of_path(tmp_path / "inside"),))
+    monkeypatch.setattr(opening, "allowed", lambda: only)
+
+    with pytest.raises(DatasetError, match=r"a\.parquet is not opened: It"):
+        Indexed("delta", uri, id_column="value", inputs=[])
+
+
+def test_a_link_in_a_log_is_not_followed(tmp_path: Path) -> None:
+    table = delta(tmp_path / "pets", rows(["a"]))
+    log = tmp_path / "pets" / "_delta_log"
+    shutil.move(log / f"{0:020}.json", tmp_path / "away.json")
+    (log / f"{0:020}.json").symlink_to(tmp_path / "away.json")
+    assert table.version() == 0
+
+    with pytest.raises(DatasetError, match="is a link that leads out of it"):
+        Indexed("delta", (tmp_path / "pets").as_uri())
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,12 @@ def live_delta(directory: Path) -> str:
     return directory.as_uri()
 
 
+def live_iceberg(directory: Path) -> str:
+    table = iceberg(directory, sixes(["s-0", "s-1", "s-9"]))
+    table.delete("sample_id = 's-9'")
+    return str(table.location())
+
+
 def sixes(ids: list[str]) -> pa.Table:
     """Rows of two times three numbers, as `pixels` makes them."""
     flat = pixels(len(ids)).reshape(len(ids), 6).tolist()
@@ -56,6 +62,15 @@ CASES = [
         ids=IDS,
         expected=pixels(2),
         format="delta",
+    ),
+    Case(
+        *ICEBERG,
+        "a table, as `iceberg`, with rows deleted",
+        "read, as the table has it",
+        live_iceberg,
+        ids=IDS,
+        expected=pixels(2),
+        format="iceberg",
     ),
     Case(
         "Databricks",
