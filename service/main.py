@@ -65,6 +65,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=version("unlearnd"),
         summary="Deletion requests in, unlearned and audited model versions out.",
         lifespan=lifespan,
+        # A redirect would send the caller, and its key, to whatever the Host header names.
+        redirect_slashes=False,
     )
     app.state.settings = settings
     app.state.database = database

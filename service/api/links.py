@@ -1,4 +1,8 @@
-"""The addresses of resources, as the router would spell them."""
+"""The addresses of resources, as the router would spell them.
+
+They are paths, for links and for `Location` alike: a caller knows by which host it came, and the
+`Host` header is only what the caller says (RFC 9110, 10.2.2).
+"""
 
 from functools import lru_cache
 
@@ -7,12 +11,8 @@ from fastapi import FastAPI, Request
 
 def path_of(http: Request, route: str, **parts: object) -> str:
     """The path at which a route is served, under whatever path a proxy puts the application."""
-    return http.base_url.path.rstrip("/") + pattern(http.app, route, *parts).format(**parts)
-
-
-def url_of(http: Request, route: str, **parts: object) -> str:
-    """The same, as seen from outside."""
-    return str(http.base_url).rstrip("/") + pattern(http.app, route, *parts).format(**parts)
+    root: str = http.scope.get("app_root_path", http.scope.get("root_path", ""))
+    return root.rstrip("/") + pattern(http.app, route, *parts).format(**parts)
 
 
 @lru_cache(maxsize=64)

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from service.api.paths import in_parts
 from service.api.problems import UNKNOWN_FIELD
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -28,6 +29,9 @@ class StrictRoute(APIRoute):
 
     What a misspelt filter would have kept out is not shown, and a second value is not ignored.
     """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(in_parts(path), endpoint, **options)
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()

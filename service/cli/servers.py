@@ -21,6 +21,7 @@ class Running:
     url: str
     database_url: str
     redis_url: str
+    sources: list[str] | None = None
 
 
 def base_url(settings: Settings) -> str:
@@ -91,6 +92,7 @@ def with_servers(settings: Settings, *, redis: bool = True) -> Settings:
         update={
             "database_url": settings.database_url or running.database_url,
             "redis_url": settings.redis_url or running.redis_url,
+            "sources": running.sources if settings.sources is None else settings.sources,
         }
     )
 

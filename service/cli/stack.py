@@ -71,7 +71,8 @@ def stack(settings: Settings, signals: StopSignals, logs: Path | None) -> Iterat
 
 
 def running(settings: Settings, url: str) -> Running:
-    return Running(os.getpid(), url, settings.database_url or "", settings.redis_url or "")
+    urls = (settings.database_url or "", settings.redis_url or "")
+    return Running(os.getpid(), url, *urls, settings.sources)
 
 
 def refuse_what_cannot_work(settings: Settings) -> None:

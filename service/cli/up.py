@@ -6,9 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from service.cli.console import err
+from service.cli.sources import for_one_person
 from service.cli.stack import stack
 from service.core.logging import configure_logging, log_what_nobody_handles
 from service.core.settings import Settings
+from service.core.sources import SETTING
 from service.supervisor import stop_signals
 
 
@@ -30,12 +32,16 @@ def up(
     started, and kept under UNLEARND_HOME. Ends cleanly on SIGINT and SIGTERM.
     """
     given: dict[str, Any] = {"home": home, "host": host, "port": port}
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    named = Settings(**{name: value for name, value in given.items() if value is not None})
+    settings = for_one_person(named)
     configure_logging(settings.log_level, process="up")
     log_what_nobody_handles()
     with stop_signals() as signals, stack(settings, signals, logs=None) as service:
         if not signals.stop.is_set():
             ready = f"unlearnd is ready at {service.url}; its API is described at /docs."
             err.print(ready, soft_wrap=True)
+            below = ", ".join(map(str, settings.allowed_sources.prefixes))
+            told = f"Datasets and models are opened below {below} only; {SETTING} changes that."
+            err.print(told, soft_wrap=True)
             err.print(f"The administrator's key is in {settings.admin_key_file}.", soft_wrap=True)
         service.supervisor.run_forever(signals.stop)

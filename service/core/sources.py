@@ -118,7 +118,8 @@ class Location:
         )
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.authority}{self.path.rstrip('/')}"
+        path = self.path if self.segments or self.scheme == FILE else ""
+        return f"{self.scheme}://{self.authority}{path}"
 
 
 def is_control(char: str) -> bool:

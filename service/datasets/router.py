@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service.api.deps import DatabaseDep, ExportThreadsDep, SettingsDep
-from service.api.links import url_of
+from service.api.links import path_of
 from service.api.pagination import CursorQuery, LimitQuery, Page, decode_number, encode
 from service.api.problems import problems
 from service.api.schemas import PathName
@@ -42,7 +42,7 @@ def register_dataset(
 ) -> Dataset:
     """Register a training set. It is indexed next: watch `state` at `Location`."""
     dataset = service.register(session, settings, order)
-    response.headers["Location"] = url_of(request, "read_dataset", name=dataset.name)
+    response.headers["Location"] = path_of(request, "read_dataset", name=dataset.name)
     response.headers["Retry-After"] = "1"
     return dataset
 

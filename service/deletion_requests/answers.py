@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
 from service.api.idempotency import Once
-from service.api.links import url_of
+from service.api.links import path_of
 from service.api.tagged import JSON
 from service.core.tables import DeletionRequest
 from service.deletion_requests.views import show_accepted
@@ -31,5 +31,5 @@ def answer_once(
         body = once.answer
         headers["Idempotency-Replayed"] = "true"
     request_id = json.loads(body)["id"]
-    headers["Location"] = url_of(request, "read_deletion_request", request_id=request_id)
+    headers["Location"] = path_of(request, "read_deletion_request", request_id=request_id)
     return Response(body, 202, media_type=JSON, headers=headers)

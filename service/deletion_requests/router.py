@@ -125,7 +125,7 @@ def one_state(state: RequestState | None, status: RequestState | None) -> Reques
 
 
 @router.get(
-    "/{request_id}",
+    "/{request_id:request}",
     response_model=DeletionRequestRead,
     responses={**NOT_MODIFIED, **problems(RequestNotFoundError)},
 )
@@ -136,7 +136,9 @@ def read_deletion_request(request_id: UUID, session: SessionDep, request: Reques
     return tagged(request, show_request(request, session, found), headers=headers)
 
 
-@router.post("/{request_id}:cancel", responses=problems(RequestNotFoundError, IllegalMoveError))
+@router.post(
+    "/{request_id:request}:cancel", responses=problems(RequestNotFoundError, IllegalMoveError)
+)
 def cancel_deletion_request(
     request_id: UUID, session: SessionDep, request: Request
 ) -> DeletionRequestRead:
@@ -145,7 +147,7 @@ def cancel_deletion_request(
 
 
 @router.post(
-    "/{request_id}:retry",
+    "/{request_id:request}:retry",
     status_code=202,
     responses=problems(RequestNotFoundError, IllegalMoveError),
 )
@@ -157,7 +159,7 @@ def retry_deletion_request(
     return show_request(request, session, service.retry(session, request_id))
 
 
-@router.get("/{request_id}/samples", responses=problems(RequestNotFoundError))
+@router.get("/{request_id:request}/samples", responses=problems(RequestNotFoundError))
 def list_samples(
     request_id: UUID,
     session: SessionDep,
@@ -179,7 +181,7 @@ def list_samples(
     )
 
 
-@router.get("/{request_id}/events", responses=problems(RequestNotFoundError))
+@router.get("/{request_id:request}/events", responses=problems(RequestNotFoundError))
 def list_events(
     request_id: UUID, session: SessionDep, limit: LimitQuery = 100, cursor: CursorQuery = None
 ) -> Page[EventRead]:

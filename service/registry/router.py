@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse
 from sqlalchemy.orm import Session
 
 from service.api.deps import SettingsDep, StoreDep
-from service.api.links import url_of
+from service.api.links import path_of
 from service.api.pagination import CursorQuery, LimitQuery, Page, decode_number, encode
 from service.api.problems import GoneError, NotReadyError, problems
 from service.api.schemas import PathName, ShortText
@@ -66,7 +66,7 @@ def register_model(
     """Register a model. A worker runs one batch through it next: watch `state` at `Location`."""
     model = service.register(session, settings, order)
     session.refresh(model)
-    response.headers["Location"] = url_of(request, "read_model", name=model.name)
+    response.headers["Location"] = path_of(request, "read_model", name=model.name)
     response.headers["Retry-After"] = "2"
     return show_model(session, model)
 

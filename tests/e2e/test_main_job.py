@@ -155,7 +155,11 @@ def check_that_every_line_is_an_object(written: str) -> None:
     """The log is JSON, but for the two lines that people wait for."""
     lines = written.splitlines()
     told = [line for line in lines if not line.startswith("{")]
-    assert [line.split(" is ")[0] for line in told] == ["unlearnd", "The administrator's key"]
+    assert [line.split(" is ")[0] for line in told] == [
+        "unlearnd",
+        "Datasets and models are opened below file:/// only; UNLEARND_SOURCES changes that.",
+        "The administrator's key",
+    ]
     logged = [json.loads(line) for line in lines if line not in told]
     assert {one["process"] for one in logged} == {"up", "api", "dispatcher", "worker", "runner"}
     assert any(one["event"] == "job ended" for one in logged)

@@ -118,7 +118,7 @@ def test_every_refusal_is_a_problem_of_rfc_9457(
         ("DELETE", "/v1/datasets", ["GET", "HEAD", "POST"]),
         ("POST", f"{REQUESTS}/{NOBODY}", ["GET", "HEAD"]),
         ("POST", "/readyz", ["GET", "HEAD"]),
-        ("PUT", "/v1/models/x/versions/1:approve", ["GET", "HEAD", "POST"]),
+        ("PUT", "/v1/models/x/versions/1:approve", ["POST"]),
     ],
 )
 def test_a_refused_method_names_the_allowed_ones(
