@@ -64,7 +64,7 @@ class Agreement:
             has_it = next(iter(self._seen.get(error.column, {}).values()), None)
             if has_it is None:
                 raise
-            raise DatasetError(f"{error} {has_it} has one.") from None
+            raise DatasetError(f"{error} {has_it} has that column.") from None
         self.take(uri, types)
         return types
 

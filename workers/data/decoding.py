@@ -80,7 +80,8 @@ def to_waveform(encoded: bytes, sampling_rate: int) -> npt.NDArray[np.float32]:
     """The first `MAX_SECONDS` as the mean of the channels (t,), resampled to `sampling_rate` in Hz.
 
     Raises:
-        UndecodableError: it is empty, or has a sampling rate beyond all use.
+        UndecodableError: it is empty, has a sampling rate beyond all use, or numbers that are not
+            finite.
         Exception: libsndfile cannot decode it.
     """
     with soundfile.SoundFile(io.BytesIO(encoded)) as file:
@@ -97,6 +98,8 @@ def to_waveform(encoded: bytes, sampling_rate: int) -> npt.NDArray[np.float32]:
             left -= len(block)
     if not blocks:
         raise UndecodableError("it is empty")
+    if not all(np.isfinite(block).all() for block in blocks):
+        raise UndecodableError("it holds numbers that are infinite, or none at all (NaN)")
     return resample(np.concatenate(blocks), rate, sampling_rate)
 
 

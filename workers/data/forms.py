@@ -15,7 +15,8 @@ PARQUET, ENCRYPTED = b"PAR1", b"PARE"
 SIGNATURE = 28
 # By its first bytes, the form and what to do.
 UNPACK = "unpack it; Parquet is compressed within itself"
-EXPORT = "export it as Parquet"
+EXPORT = "export it as Parquet, or leave it out"
+AS_COLUMN = "put the bytes of such files into a column, one a row"
 BEGINNINGS: dict[bytes, tuple[str, str]] = {
     b"ARROW1\0\0": ("an Arrow file", "write it with `pyarrow.parquet.write_table`"),
     b"FEA1": ("a Feather file", "write it with `pyarrow.parquet.write_table`"),
@@ -33,6 +34,10 @@ BEGINNINGS: dict[bytes, tuple[str, str]] = {
     b"\x93NUMPY": ("a NumPy array", "write it as a column of lists"),
     b"\x89HDF\r\n": ("an HDF5 file", EXPORT),
     b"SQLite format 3\0": ("an SQLite database", EXPORT),
+    b"\x89PNG": ("a picture", AS_COLUMN),
+    b"\xff\xd8\xff": ("a picture", AS_COLUMN),
+    b"RIFF": ("a sound or a picture", AS_COLUMN),
+    b"fLaC": ("a sound", AS_COLUMN),
 }
 # The same at another place.
 TAR, DUCKDB = (257, b"ustar"), (8, b"DUCK")
@@ -42,7 +47,8 @@ def open_as_parquet(raw: Any, uri: str, buffer: int) -> pq.ParquetFile:
     """Open what begins and ends as Parquet and is not encrypted.
 
     Raises:
-        DatasetError: it is of another form, encrypted, or of a type that pyarrow does not know.
+        DatasetError: it is of another form, encrypted, holds no rows itself, or has a type that
+            pyarrow does not know.
         pyarrow.ArrowInvalid: it is damaged.
         OSError: the storage failed; it may answer another time.
     """
@@ -62,6 +68,11 @@ def open_as_parquet(raw: Any, uri: str, buffer: int) -> pq.ParquetFile:
     if _is_signed(raw, file):
         file.close()
         raise DatasetError(f"{uri} {_ENCRYPTED}.")
+    if _describes_others(file):
+        file.close()
+        raise DatasetError(
+            f"{uri} describes the rows of other files and holds none itself: name those files."
+        )
     return file
 
 
@@ -100,6 +111,15 @@ def _text(head: bytes) -> str | None:
         return None
     form = "JSON" if text.lstrip("\ufeff \r\n\t")[:1] in ("{", "[") else "text, such as CSV"
     return f"is not Parquet: it is {form}; {EXPORT}"
+
+
+def _describes_others(file: pq.ParquetFile) -> bool:
+    metadata = file.metadata
+    return bool(
+        metadata.num_row_groups
+        and metadata.num_columns
+        and metadata.row_group(0).column(0).file_path
+    )
 
 
 def _is_signed(raw: Any, file: pq.ParquetFile) -> bool:

@@ -45,6 +45,7 @@ def write_ragged(
     Memory stays at one batch. The offsets lie beside the file.
 
     Raises:
+        TypeError: values of a type that `kind` does not hold unchanged.
         OSError: the disk is full.
     """
     offsets = allocate(_beside(target), np.int64, (rows + 1,))
@@ -52,7 +53,9 @@ def write_ragged(
     with target.open("wb") as flat:
         for part in parts:
             for values in part:
-                flat.write(np.ascontiguousarray(values, kind).data)
+                # Of the given type already: a cast could change what is in them.
+                held = values.astype(kind, casting="safe", copy=False)
+                flat.write(np.ascontiguousarray(held).data)
                 offsets[row + 1] = offsets[row] + len(values)
                 row += 1
     return _mapped(target, kind, offsets)

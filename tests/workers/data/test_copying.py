@@ -58,6 +58,12 @@ def test_any_row_may_be_empty(tmp_path: Path, rows: list[list[int]]) -> None:
     assert ragged.longest == max([0, *map(len, rows)])
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.float64])
+def test_rows_are_never_cast_to_a_type_that_does_not_hold_them(tmp_path: Path, kind: Any) -> None:
+    with pytest.raises(TypeError, match="Cannot cast"):
+        write_ragged(tmp_path / "rows.bin", np.int32, 1, [[np.array([1], kind)]])
+
+
 def test_a_file_that_changed_since_it_was_indexed_is_refused(tmp_path: Path) -> None:
     file = write(tmp_path / "a.parquet", image=structs(pngs(3)))
     table = pq.read_table(tmp_path / "a.parquet")

@@ -1,5 +1,6 @@
 """Pixels out of encoded images, and waveforms out of encoded sounds."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,20 @@ import numpy as np
 import pytest
 import scipy.io
 import sklearn.datasets
+import soundfile
 from PIL import Image, UnidentifiedImageError
 from scipy.io import wavfile
 
 from tests.workers.data.media import RATE, digits, encoded_sound, png, pngs, saved, tone
-from workers.data.decoding import FORMATS, MAX_SECONDS, each, from_numbers, to_image, to_waveform
+from workers.data.decoding import (
+    FORMATS,
+    MAX_SECONDS,
+    UndecodableError,
+    each,
+    from_numbers,
+    to_image,
+    to_waveform,
+)
 from workers.data.errors import DatasetError
 
 PHOTO = Path(sklearn.datasets.__file__).parent / "images" / "china.jpg"
@@ -180,6 +190,15 @@ SILENT: dict[str, Any] = {
     "text": (b"patient-17 was here", "LibsndfileError"),
     "an image": (png(digits()[0]), "LibsndfileError"),
 }
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e300])
+def test_a_sound_that_is_not_finite_is_refused(number: float) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, np.array([0.1, number]), RATE, format="WAV", subtype="DOUBLE")
+
+    with pytest.raises(UndecodableError, match="infinite"):
+        to_waveform(file.getvalue(), RATE)
 
 
 @pytest.mark.parametrize("how", SILENT)

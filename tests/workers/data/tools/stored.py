@@ -130,6 +130,11 @@ CASES = [
         "fastparquet/hive", (TextSpec("text"),), "is partitioned into label=3 and 1 more",
     ),
     refused(
+        FASTPARQUET, "`_metadata`", "it describes the rows of other files",
+        "fastparquet/hive/_metadata", (TextSpec("text"),),
+        "describes the rows of other files and holds none itself",
+    ),
+    refused(
         FASTPARQUET, "lists", "fastparquet writes them as JSON text; pyarrow writes lists",
         "fastparquet/lists.parquet", array("lists"), "holds extension<arrow.json>, not lists",
     ),
