@@ -100,8 +100,10 @@ def read_weights(directory: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def load_weights(model: nn.Module, directory: Path) -> None:
+def load_weights(model: nn.Module, directory: Path, whose: str = "the factory's network") -> None:
     """Put the weights of a directory into a network that has exactly these tensors.
+
+    `whose` tensors they are is said in refusals.
 
     Raises:
         ArtifactError: they cannot be read, or do not fit the network.
@@ -113,19 +115,18 @@ def load_weights(model: nn.Module, directory: Path) -> None:
     dropped = next((name for name in missing if name in shared), None)
     if dropped is not None:
         raise ArtifactError(
-            f"{WEIGHTS} says that {dropped} and {shared[dropped]} are one tensor, and the "
-            "factory's network has two: let the factory share them."
+            f"{WEIGHTS} says that {dropped} and {shared[dropped]} are one tensor, and {whose} "
+            "has two: let it share them."
         )
     if missing or extra:
         raise ArtifactError(
-            f"{WEIGHTS} does not fit the factory's network: missing {missing[:5]}, "
-            f"unexpected {extra[:5]}."
+            f"{WEIGHTS} does not fit {whose}: missing {missing[:5]}, unexpected {extra[:5]}."
         )
     wrong = [name for name in state if state[name].shape != tensors[name].shape]
     if wrong:
         name = wrong[0]
         raise ArtifactError(
-            f"{name} has shape {list(tensors[name].shape)} in {WEIGHTS}; the factory's network "
+            f"{name} has shape {list(tensors[name].shape)} in {WEIGHTS}; {whose} "
             f"needs {list(state[name].shape)}."
         )
     not_finite = [

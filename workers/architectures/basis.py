@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from workers.artifacts import BASIS, ArtifactError
 
@@ -18,14 +18,13 @@ SMALLEST_SHARE = 0.5
 
 
 def keep_basis(
-    base: Mapping[str, Tensor], network: nn.Module, names: Collection[str], target: Path
+    base: Mapping[str, Tensor], state: Mapping[str, Tensor], names: Collection[str], target: Path
 ) -> None:
-    """Write those tensors of `base` that stand in `names` and fit `network`, a registered model.
+    """Write those tensors of `base` that stand in `names` and fit the `state` of a model.
 
     Raises:
         ArtifactError: too few of them fit, one is not finite, or they are the model itself.
     """
-    state = network.state_dict()
     taken = {
         name: base[name].detach().to("cpu", its.dtype, copy=True).contiguous()
         for name, its in state.items()
@@ -48,8 +47,8 @@ def keep_basis(
     save_file(taken, target / BASIS)
 
 
-def begin_with_basis(network: nn.Module, directory: Path) -> None:
-    """Give a network with fresh weights those of its base, if it has one.
+def begin_with_basis(state: Mapping[str, Tensor], directory: Path) -> None:
+    """Put the weights of its base into the `state` of a fresh network, if it has one.
 
     Raises:
         ArtifactError: the file cannot be read, or is not of this network: a newer transformers
@@ -61,7 +60,6 @@ def begin_with_basis(network: nn.Module, directory: Path) -> None:
         found = load_file(directory / BASIS)
     except Exception as error:
         raise ArtifactError(f"{BASIS} cannot be read: {error}") from error
-    state = network.state_dict()
     strange = [
         name for name, its in found.items() if name not in state or state[name].shape != its.shape
     ]
@@ -70,7 +68,9 @@ def begin_with_basis(network: nn.Module, directory: Path) -> None:
             f"{len(strange)} of {len(found)} tensors of {BASIS} are not of this network, such as "
             f"{strange[0]}: register the model with its base again."
         )
-    network.load_state_dict(found, strict=False)
+    with torch.no_grad():
+        for name, its in found.items():
+            state[name].copy_(its)
 
 
 def has_basis(directory: Path) -> bool:

@@ -38,13 +38,13 @@ class Factory:
 
     def fresh(self) -> nn.Module:
         network = self._another()
-        begin_with_basis(network, self._directory)
+        begin_with_basis(network.state_dict(), self._directory)
         return network
 
     def adopt(self, base: Path, directory: Path) -> None:
-        network = self.load(directory)
-        tensors = with_shared_names(read_weights(base), network.state_dict())
-        keep_basis(tensors, network, tensors.keys(), directory)
+        state = self.load(directory).state_dict()
+        tensors = with_shared_names(read_weights(base), state)
+        keep_basis(tensors, state, tensors.keys(), directory)
 
     def load(self, directory: Path) -> nn.Module:
         model = self._another().eval()

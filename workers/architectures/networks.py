@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from workers.architectures.base import ArchitectureError
 from workers.architectures.pooling import frame_mask, pool_positions, pool_tokens
+from workers.architectures.sentences import Sentences
 from workers.unlearning.inputs import Inputs
 
 IMAGE, TEXT, SOUND = "pixel_values", "input_ids", "input_values"
@@ -75,16 +76,18 @@ class Classifier(Network):
 class Encoder(Network):
     """Answers with what `head` makes of the representation; at first, that itself (b, d).
 
-    The output of `embedding` is the representation.
+    The output of `embedding` is the representation. `behind` has the modules that follow pooling,
+    and `skipped` the number of tokens of a prompt that pooling leaves out.
     """
 
     representation = "embedding"
 
-    def __init__(self, network: PreTrainedModel, mode: str) -> None:
+    def __init__(self, network: PreTrainedModel, sentences: Sentences, skipped: int = 0) -> None:
         super().__init__(network)
+        self.behind = sentences.behind()
         self.embedding = nn.Identity()
         self.head: nn.Module = nn.Identity()
-        self._mode = mode
+        self._modes, self._skipped = sentences.modes, skipped
 
     def forward(self, inputs: Inputs) -> Tensor:
         answer, named = self.ask(inputs)
@@ -93,6 +96,11 @@ class Encoder(Network):
 
     def _represent(self, answer: Mapping[str, Any], named: dict[str, Tensor]) -> Tensor:
         towers = [name for name in answer if name.endswith("_embeds")]
+        if len(self.behind) and (towers or self.network.main_input_name != TEXT):
+            raise ArchitectureError(
+                f"modules.json has modules behind the pooling of {type(self.network).__name__}: "
+                "that is done for networks of text only."
+            )
         if towers:
             units = [functional.normalize(answer[name], dim=-1) for name in sorted(towers)]
             return torch.cat(units, dim=1)
@@ -104,7 +112,10 @@ class Encoder(Network):
             )
         if self.network.main_input_name == TEXT:
             everywhere = torch.ones(states.shape[:2], dtype=torch.int64, device=states.device)
-            return pool_tokens(states, named.get(MASK, everywhere), self._mode)
+            mask = named.get(MASK, everywhere)
+            by_mode = [pool_tokens(states, mask, mode, self._skipped) for mode in self._modes]
+            vectors: Tensor = self.behind(torch.cat(by_mode, dim=1))
+            return vectors
         if self.network.main_input_name == SOUND and hasattr(self.network.config, "conv_stride"):
             sound = named[SOUND]
             mask = named.get(MASK, torch.ones_like(sound, dtype=torch.int64))

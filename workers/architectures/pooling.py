@@ -1,7 +1,5 @@
 """From what an encoder says of every token, patch or frame to one representation a sample."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,58 +7,28 @@ from torch import Tensor
 
 from workers.architectures.base import ArchitectureError
 
-SENTENCE_POOLING = Path("1_Pooling", "config.json")
-MODULES = "modules.json"
-# What sentence-transformers may put behind a network without bringing weights of its own.
-WEIGHTLESS = {"Transformer", "Pooling", "Normalize"}
-MODES = ("cls", "lasttoken", "max", "mean")
 
+def pool_tokens(states: Tensor, mask: Tensor, mode: str, skipped: int = 0) -> Tensor:
+    """States (b, l, d) and a mask (b, l) of ones where there is a token -> (b, d).
 
-def pooling_mode(directory: Path) -> str:
-    """What `1_Pooling/config.json` of sentence-transformers says, or "mean" if there is none.
-
-    Raises:
-        ArchitectureError: it asks for what is not done here, or other parts have weights.
+    So many tokens at the beginning of each text are `skipped`.
     """
-    path = directory / MODULES
-    parts = _read(path) if path.is_file() else []
-    kinds = [str(part.get("type", "")).rsplit(".", 1)[-1] for part in parts]
-    unknown = sorted(set(kinds) - WEIGHTLESS)
-    if unknown:
-        raise ArchitectureError(
-            f"{MODULES} names {', '.join(unknown)}: only {', '.join(sorted(WEIGHTLESS))} have no "
-            "weights beside the network's."
-        )
-    path = directory / SENTENCE_POOLING
-    if not path.is_file():
-        return "mean"
-    said = _read(path)
-    modes = said.get("pooling_mode") or [
-        name.removeprefix("pooling_mode_").removesuffix("_tokens").removesuffix("_token")
-        for name, chosen in said.items()
-        if name.startswith("pooling_mode_") and chosen is True
-    ]
-    modes = [modes] if isinstance(modes, str) else modes
-    if len(modes) != 1 or modes[0] not in MODES:
-        raise ArchitectureError(
-            f"{SENTENCE_POOLING} asks for {modes or 'no pooling'}: one of {', '.join(MODES)} "
-            "can be done."
-        )
-    return str(modes[0])
-
-
-def pool_tokens(states: Tensor, mask: Tensor, mode: str) -> Tensor:
-    """States (b, l, d) and a mask (b, l) of ones where there is a token -> (b, d)."""
-    there = mask.to(states.dtype).unsqueeze(-1)
-    if mode == "cls":
-        first = mask.long().argmax(dim=1)
-        return states[torch.arange(len(states), device=states.device), first]
-    if mode == "lasttoken":
-        last = mask.shape[1] - 1 - mask.flip(1).long().argmax(dim=1)
-        return states[torch.arange(len(states), device=states.device), last]
-    if mode == "max":
-        return states.masked_fill(there == 0, -torch.inf).max(dim=1).values
-    return (states * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)
+    places = torch.arange(mask.shape[1], device=mask.device) - mask.long().argmax(1, keepdim=True)
+    read = mask * (places >= skipped) if skipped else mask
+    rows, there = torch.arange(len(states), device=states.device), read.to(states.dtype)
+    match mode:
+        case "cls":
+            return states[rows, read.long().argmax(dim=1)]
+        case "lasttoken":
+            last = read.shape[1] - 1 - read.flip(1).long().argmax(dim=1)
+            return (states * there.unsqueeze(-1))[rows, last]
+        case "max":
+            return states.masked_fill(there.unsqueeze(-1) == 0, -torch.inf).max(dim=1).values
+        case "weightedmean":
+            there = there * (places + 1)
+    total, count = (states * there.unsqueeze(-1)).sum(dim=1), there.sum(dim=1, keepdim=True)
+    root = count.sqrt() if mode == "mean_sqrt_len_tokens" else count
+    return total / root.clamp(min=1e-9)
 
 
 def frame_mask(mask: Tensor, frames: int, config: Any) -> Tensor:
@@ -86,10 +54,3 @@ def frame_mask(mask: Tensor, frames: int, config: Any) -> Tensor:
 def pool_positions(states: Tensor) -> Tensor:
     """The mean over patches (b, n, d) or over a feature map (b, d, h, w) -> (b, d)."""
     return states.mean(dim=1) if states.ndim == 3 else states.flatten(start_dim=2).mean(dim=2)
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ArchitectureError(f"{path.name} is not JSON: {error}") from error

@@ -21,17 +21,18 @@ from workers.architectures.heads.decoders import (
 )
 from workers.architectures.layout import read_layout
 from workers.architectures.networks import Classifier, Encoder, Network
-from workers.architectures.pooling import pooling_mode
+from workers.architectures.sentences import Part, read_sentences
 from workers.artifacts import WEIGHTS, ArtifactError
+from workers.data.pretrained import PretrainedTexts
 from workers.data.processing import Processing, read_processing
 from workers.unlearning.base import Samples
 from workers.unlearning.copying import built_by
 from workers.unlearning.embedding import draw, embed
 from workers.unlearning.prototypes import Prototypes, prototypes_of
 from workers.unlearning.tap import Tapped, find_tap
-from workers.weight_files import read_weights, write_weights
+from workers.weight_files import load_weights, read_weights, write_weights
 
-PREFIX = "network."
+PREFIX, BEHIND = "network.", "behind."
 # Its scores are written out, so they add up in the same order everywhere.
 ATTENTION = "eager"
 # Remaining samples that prototypes are found among, at most.
@@ -49,7 +50,8 @@ class Pretrained:
         """Raises `ArchitectureError` if the files name no network that can be unlearned."""
         self._directory = directory
         self._layout = read_layout(directory)
-        self._mode = pooling_mode(directory)
+        self._sentences = read_sentences(directory, classifies=self._layout.classifies)
+        self._skipped = prompt_tokens(directory) if self._sentences.without_prompt else 0
         self._head: Prototypes | None = None
         self._scores_last = False
 
@@ -63,17 +65,22 @@ class Pretrained:
 
     def fresh(self) -> nn.Module:
         made = self._another()
-        begin_with_basis(made.network, self._directory)
+        begin_with_basis(named_for_basis(made), self._directory)
         return made
 
     def adopt(self, base: Path, directory: Path) -> None:
         network, told = self._open(base)
         new = {*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])}
-        found = network.state_dict()
-        keep_basis(found, self._read(directory), found.keys() - new, directory)
+        found = {name: its for name, its in network.state_dict().items() if name not in new}
+        for number, part in enumerate(self._sentences.parts):
+            if part.has_weights and (base / part.folder / WEIGHTS).is_file():
+                tensors = read_weights(base / part.folder)
+                found |= {f"{BEHIND}{number}.{name}": its for name, its in tensors.items()}
+        model = self._behind(self._read(directory), directory)
+        keep_basis(found, named_for_basis(model), found.keys(), directory)
 
     def load(self, directory: Path) -> nn.Module:
-        return self._behind(self._read(directory)).eval()
+        return self._behind(self._read(directory), directory).eval()
 
     def complete(
         self, model: nn.Module, remaining: Samples, device: torch.device, seed: int
@@ -97,6 +104,8 @@ class Pretrained:
             carrier.save_pretrained(scratch, max_shard_size="1TB")
             written = load_file(Path(scratch) / WEIGHTS)
         write_weights(constants(parent) | carrier.state_dict() | written, parent, target)
+        for part, module in self._parts_of(model):
+            write_weights(module.state_dict(), parent / part.folder, target / part.folder)
 
     def processing(self, kinds: Collection[str]) -> Processing:
         network = self._layout.network
@@ -112,13 +121,18 @@ class Pretrained:
     def facts(self) -> dict[str, Any]:
         facts: dict[str, Any] = {"class": self._layout.network.__name__}
         if not self.decides:
-            facts["pooling"] = self._mode
+            facts["pooling"] = " + ".join(self._sentences.modes)
+            facts["modules"] = [part.kind for part in self._sentences.parts]
         if self._head is not None:
             facts["prototypes"] = len(self._head.centres)
         return facts
 
-    def _behind(self, network: PreTrainedModel) -> Network:
+    def _behind(self, network: PreTrainedModel, directory: Path | None = None) -> Network:
+        """The network behind our interface, with the modules of a directory, or fresh ones."""
         made = self._answering(network)
+        if directory is not None:
+            for part, module in self._parts_of(made):
+                load_weights(module, directory / part.folder, f"the {part.kind} of {part.folder}")
         built_by(made, self._another)
         return made
 
@@ -129,7 +143,7 @@ class Pretrained:
                 self._scores_last = True
                 return DecoderClassifier(network, score)
             return Classifier(network)
-        encoder = Encoder(network, self._mode)
+        encoder = Encoder(network, self._sentences, self._skipped)
         if self._head is not None:
             encoder.head = copy.deepcopy(self._head)
         return encoder
@@ -137,6 +151,13 @@ class Pretrained:
     def _another(self) -> Network:
         config = copy.deepcopy(self._layout.config)
         return self._behind(self._layout.network(config, **self._layout.options).float())
+
+    def _parts_of(self, model: Network) -> list[tuple[Part, nn.Module]]:
+        """The modules of sentence-transformers that have weights."""
+        if not isinstance(model, Encoder):
+            return []
+        pairs = zip(self._sentences.parts, model.behind, strict=True)
+        return [(part, module) for part, module in pairs if part.has_weights]
 
     def _open(self, directory: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
         """A network with the weights of a directory, and which of them did not fit.
@@ -169,6 +190,18 @@ class Pretrained:
             if tensor.is_floating_point() and not tensor.isfinite().all():
                 raise ArtifactError(f"{name} in {WEIGHTS} holds numbers that are not finite.")
         return network
+
+
+def named_for_basis(model: Network) -> dict[str, Tensor]:
+    """The state, where the tensors of the network have the names that they have in transformers."""
+    return {name.removeprefix(PREFIX): its for name, its in model.state_dict().items()}
+
+
+def prompt_tokens(directory: Path) -> int:
+    """The tokens of a text that are the prompt of sentence-transformers."""
+    # It reads the tokenizer, which only models with such a prompt need here.
+    texts = read_processing(directory, {"text"}).texts
+    return texts.prompt_length if isinstance(texts, PretrainedTexts) else 0
 
 
 def refuse_what_does_not_fit(network: str, told: dict[str, Any]) -> None:

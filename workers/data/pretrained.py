@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from tokenizers.normalizers import Lowercase, Sequence
 from transformers import AutoFeatureExtractor, AutoImageProcessor, AutoTokenizer
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 
 from workers.data.decoding import Where
 from workers.data.errors import DatasetError
 from workers.data.readers import Named, Rows
+from workers.data.sentences import read_settings
 from workers.data.token_limits import text_config, token_limit
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
@@ -90,7 +92,7 @@ def of_one_size(images: Iterable[Image.Image]) -> Iterator[list[Image.Image]]:
 
 @dataclass(frozen=True)
 class PretrainedTexts:
-    """`limit` counts all tokens of a text, its special ones included.
+    """`limit` counts all tokens of a text, also special ones and those of the `prompt`.
 
     `of_one_length` says that the network wants them all padded to that.
     """
@@ -98,6 +100,15 @@ class PretrainedTexts:
     tokenizer: Any
     limit: int
     of_one_length: bool = False
+    prompt: str = ""
+
+    @property
+    def prompt_length(self) -> int:
+        """Tokens of the prompt, with a special one before it and without one behind it."""
+        if not self.prompt:
+            return 0
+        (tokens,) = self.tokenizer([self.prompt], truncation=True, max_length=self.limit).input_ids
+        return len(tokens) - (len(tokens) > 0 and tokens[-1] in self.tokenizer.all_special_ids)
 
     def encode(self, texts: list[str]) -> Rows:
         """Texts -> token IDs, cut off at the limit.
@@ -105,14 +116,17 @@ class PretrainedTexts:
         Raises:
             DatasetError: the tokenizer marks a single text with several token types.
         """
-        made = self.tokenizer(texts, truncation=True, max_length=self.limit, padding=False)
+        prompted = [self.prompt + text for text in texts]
+        made = self.tokenizer(prompted, truncation=True, max_length=self.limit, padding=False)
         if any(any(types) for types in made.get("token_type_ids", [])):
             raise DatasetError("The model's tokenizer gives a text several token types.")
         return [np.array(tokens, np.int32) for tokens in made["input_ids"]]
 
     def encode_pairs(self, first: list[str], second: list[str]) -> Rows:
         """Pairs of texts -> token IDs, cut off at the limit, and the token types behind them."""
-        made = self.tokenizer(first, second, truncation=True, max_length=self.limit, padding=False)
+        prompted = [self.prompt + text for text in first]
+        how: dict[str, Any] = {"truncation": True, "max_length": self.limit, "padding": False}
+        made = self.tokenizer(prompted, second, **how)
         ids = made["input_ids"]
         types = made.get("token_type_ids") or [[0] * len(row) for row in ids]
         return [np.array([*row, *kinds], np.int32) for row, kinds in zip(ids, types, strict=True)]
@@ -209,9 +223,19 @@ def read_texts(directory: Path) -> PretrainedTexts:
             "The model's tokenizer has no padding token: name one as pad_token in "
             "tokenizer_config.json."
         )
-    text = text_config(directory)
+    settings, text = read_settings(directory), text_config(directory)
+    if settings.lower:
+        _lower(tokenizer)
     of_one_length = str(text.get("model_type")).startswith(OF_ONE_LENGTH)
-    return PretrainedTexts(tokenizer, token_limit(tokenizer, text), of_one_length)
+    limit = token_limit(tokenizer, text, settings.longest)
+    return PretrainedTexts(tokenizer, limit, of_one_length, settings.prompt)
+
+
+def _lower(tokenizer: Any) -> None:
+    """Have a tokenizer bring texts to small letters before all else, as `do_lower_case` asks."""
+    backend = tokenizer.backend_tokenizer
+    before = [] if backend.normalizer is None else [backend.normalizer]
+    backend.normalizer = Sequence([Lowercase(), *before])
 
 
 def read_images(directory: Path) -> PretrainedImages:

@@ -36,9 +36,12 @@ def text_config(directory: Path) -> dict[str, Any]:
     return {"model_type": given.get("model_type")} | text
 
 
-def token_limit(tokenizer: Any, text: dict[str, Any]) -> int:
-    """The tokens that both the tokenizer and the network's positions allow."""
-    named = tokenizer.model_max_length
+def token_limit(tokenizer: Any, text: dict[str, Any], longest: int | None = None) -> int:
+    """The tokens that both the tokenizer and the network's positions allow.
+
+    `longest` is what sentence-transformers sets in the tokenizer's place.
+    """
+    named = tokenizer.model_max_length if longest is None else longest
     limit = int(named) if named < NO_LIMIT else MAX_TOKENS
     positions = next((text[name] for name in POSITIONS if name in text), None)
     if not isinstance(positions, int) or positions < 1:

@@ -31,8 +31,9 @@ from tests.workers.pretrained.families import (
 )
 from workers.architectures.base import ArchitectureError
 from workers.architectures.networks import Network
-from workers.architectures.pooling import frame_mask, pool_tokens, pooling_mode
+from workers.architectures.pooling import frame_mask, pool_tokens
 from workers.architectures.pretrained import Pretrained
+from workers.architectures.sentences import read_sentences
 from workers.runner.readback import answers, write_and_read_back
 from workers.unlearning.inputs import Inputs
 from workers.unlearning.tap import find_tap
@@ -69,10 +70,10 @@ def test_text_is_pooled_as_sentence_transformers_says(mode: str, tmp_path: Path)
 
 def test_pooling_that_is_not_known_is_refused(tmp_path: Path) -> None:
     (tmp_path / "1_Pooling").mkdir()
-    (tmp_path / "1_Pooling" / "config.json").write_text('{"pooling_mode": ["mean", "cls"]}')
+    (tmp_path / "1_Pooling" / "config.json").write_text('{"pooling_mode": ["mean", "median"]}')
 
     with pytest.raises(ArchitectureError, match="asks for"):
-        pooling_mode(tmp_path)
+        read_sentences(tmp_path)
 
 
 def test_tokens_on_the_left_of_padding_or_on_its_right_are_found() -> None:

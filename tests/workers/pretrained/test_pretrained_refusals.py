@@ -118,13 +118,7 @@ def test_weights_that_do_not_fit(
         Pretrained(directory).load(directory)
 
 
-def test_other_files_that_bring_weights(directory: Path) -> None:
-    (directory / "modules.json").write_text(
-        json.dumps([{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}])
-    )
-    with pytest.raises(ArchitectureError, match=r"modules.json names Dense"):
-        Pretrained(directory)
-
+def test_an_adapter_beside_the_weights(directory: Path) -> None:
     (directory / "adapter_config.json").write_text("{}")
     with pytest.raises(ArchitectureError, match="merge the adapter"):
         Pretrained(directory)

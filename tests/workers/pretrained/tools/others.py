@@ -18,7 +18,25 @@ def timm_network(directory: Path) -> None:
     shutil.copytree(DATA / "timm" / "saved", directory)
 
 
+def sentence_model(directory: Path) -> None:
+    shutil.copytree(DATA / "sentence-transformers" / "trained", directory)
+
+
+def check_that_its_modules_are_there(directory: Path, first: Path) -> None:
+    for name in ("2_Dense", "3_LayerNorm"):
+        weights = Path(name, "model.safetensors")
+        assert (first / weights).read_bytes() == (directory / weights).read_bytes()
+
+
 CASES = [
+    Case(
+        "sentence-transformers",
+        "6.2.0",
+        "`Transformer`, `Pooling`, `Dense`, `LayerNorm`, `Normalize`, prompts, and a card",
+        "read, with all modules and the default prompt; the text of its card is left out",
+        sentence_model,
+        check=check_that_its_modules_are_there,
+    ),
     Case(
         "peft",
         "0.21.2",
