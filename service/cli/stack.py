@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Event
 
 import httpx2
 
@@ -25,6 +26,7 @@ from service.core.db import Database
 from service.core.errors import ConfigurationError
 from service.core.settings import Settings
 from service.embedded import embedded_pair
+from service.embedded.keeper import Keeper
 from service.supervisor import Child, StopSignals, Supervisor
 
 READY_SECONDS = 60.0
@@ -38,6 +40,16 @@ class Stack:
     key: str
     supervisor: Supervisor
     settings: Settings
+    servers: Keeper
+
+    def run_until(self, stop: Event) -> None:
+        """Keep servers and processes running until `stop` is set.
+
+        Raises:
+            EmbeddedServerError, CrashLoopError: one of them dies again and again.
+        """
+        # The servers first: the processes need them.
+        self.supervisor.run_forever(stop, beside=self.servers.poll)
 
 
 @contextmanager
@@ -66,8 +78,8 @@ def stack(settings: Settings, signals: StopSignals, logs: Path | None) -> Iterat
             supervisor.start(children(settings, logs))
             # Announced first: whoever has seen /readyz answer may call any command at once.
             with announced(settings, running(settings, url)):
-                wait_until_ready(url, supervisor, signals)
-                yield Stack(url, key, supervisor, settings)
+                wait_until_ready(url, supervisor, urls.keeper, signals)
+                yield Stack(url, key, supervisor, settings, urls.keeper)
 
 
 def running(settings: Settings, url: str) -> Running:
@@ -117,10 +129,13 @@ def children(settings: Settings, logs: Path | None) -> list[Child]:
     ]
 
 
-def wait_until_ready(url: str, supervisor: Supervisor, signals: StopSignals) -> None:
+def wait_until_ready(
+    url: str, supervisor: Supervisor, servers: Keeper, signals: StopSignals
+) -> None:
     """Return once `/readyz` answers 200."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and not signals.stop.is_set():
+        servers.poll()
         supervisor.poll()
         try:
             if httpx2.get(f"{url}/readyz", timeout=2, trust_env=False).status_code == 200:

@@ -44,4 +44,4 @@ def up(
             told = f"Datasets and models are opened below {below} only; {SETTING} changes that."
             err.print(told, soft_wrap=True)
             err.print(f"The administrator's key is in {settings.admin_key_file}.", soft_wrap=True)
-        service.supervisor.run_forever(signals.stop)
+        service.run_until(signals.stop)

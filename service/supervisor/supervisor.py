@@ -5,7 +5,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -150,13 +150,15 @@ class Supervisor:
             elif has_exited(kept.process):
                 self._bury(kept, kept.process)
 
-    def run_forever(self, stop: threading.Event) -> None:
-        """Keep the children running until `stop` is set.
+    def run_forever(self, stop: threading.Event, beside: Callable[[], None] | None = None) -> None:
+        """Keep the children running until `stop` is set, and do this `beside` before each look.
 
         Raises:
             CrashLoopError: A child keeps ending at once.
         """
         while not stop.wait(POLL_SECONDS):
+            if beside is not None:
+                beside()
             self.poll()
 
     def stop(self) -> None:

@@ -45,6 +45,10 @@ class Caller:
         assert not self._thread.is_alive()
 
     @property
+    def accepted(self) -> list[UUID]:
+        return list(self._accepted)
+
+    @property
     def count(self) -> int:
         return len(self._accepted)
 
