@@ -48,6 +48,13 @@ class DeletionRequest(Base, LifeCycle):
     __table_args__ = (
         Index("ix_deletion_requests_dataset_id_tv", "dataset_id", "tv"),
         Index("ix_deletion_requests_accepted_at_id", "accepted_at", "id"),
+        # For the export of what was asked for and not found.
+        Index(
+            "ix_deletion_requests_not_found",
+            "dataset_id",
+            "id",
+            postgresql_where="not_found > 0",
+        ),
     )
     MOVES: ClassVar[Moves] = moves(
         staged={"processing", "completed", "partially_completed", "failed", "cancelled"},
@@ -97,6 +104,12 @@ class DeletionRequestSample(Base):
             "sample_id",
             "request_id",
             postgresql_where="disposition = 'already_deleted'",
+        ),
+        Index(
+            "ix_deletion_request_samples_not_found",
+            "request_id",
+            "position",
+            postgresql_where="disposition = 'not_found'",
         ),
     )
 
