@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Literal
+from uuid import UUID
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
@@ -15,7 +16,7 @@ from service.api.problems import problems
 from service.api.schemas import PathName
 from service.api.tagged import NOT_MODIFIED, tagged
 from service.api.transactions import SessionDep, TransactionRoute
-from service.core import clock
+from service.core import clock, unfound
 from service.core.sources import SourceNotAllowedError
 from service.core.tables import Dataset, DatasetState
 from service.datasets import queries, service
@@ -87,6 +88,13 @@ def export_tombstones(
     since: Annotated[
         int, Query(ge=0, lt=2**63, description="Only what was deleted after this clock.")
     ] = 0,
+    include: Annotated[
+        Literal["not_found"] | None,
+        Query(
+            description="Also the IDs that were asked for and are not in the dataset: all of "
+            "them, for they have no clock. Each line then has a `kind`."
+        ),
+    ] = None,
 ) -> StreamingResponse:
     """Every deleted sample, one JSON object a line. Train on none of them.
 
@@ -100,15 +108,27 @@ def export_tombstones(
         with database.unit_of_work() as unit:
             return queries.tombstones_after(unit, dataset_id, place, upto=upto, limit=EXPORT_PAGE)
 
+    def page_unfound(place: tuple[UUID, int] | None) -> list[tuple[UUID, int, str]]:
+        with database.unit_of_work() as unit:
+            return unfound.page(unit, dataset_id, place, limit=EXPORT_PAGE)
+
     async def lines() -> AsyncIterator[str]:
+        kind = {} if include is None else {"kind": "tombstone"}
         place = (since + 1, "")
         while place[0] <= upto:
             rows = await run_sync(page, place, limiter=threads)
-            yield "".join(line_of(tv, sample_id) for tv, sample_id in rows)
+            yield "".join(line_of(sample_id, tv=tv, **kind) for tv, sample_id in rows)
             place = rows[-1] if len(rows) == EXPORT_PAGE else (upto + 1, "")
+        behind: tuple[UUID, int] | None = None
+        more = include is not None
+        while more:
+            found = await run_sync(page_unfound, behind, limiter=threads)
+            yield "".join(line_of(ID, tv=None, kind="not_found") for _, _, ID in found)
+            more = len(found) == EXPORT_PAGE
+            behind = found[-1][:2] if more else None
 
     return StreamingResponse(lines(), media_type=NDJSON, headers={"Tombstone-Version": str(upto)})
 
 
-def line_of(tv: int, sample_id: str) -> str:
-    return json.dumps({"sample_id": sample_id, "tv": tv}) + "\n"
+def line_of(sample_id: str, **told: int | str | None) -> str:
+    return json.dumps({"sample_id": sample_id, **told}) + "\n"
