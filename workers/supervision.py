@@ -46,8 +46,8 @@ TIME_ADVICE = (
     "UNLEARND_REGISTRATION_TIME_LIMIT_SECONDS."
 )
 MEMORY_ADVICE = (
-    "Register smaller files and values, or have an operator raise "
-    "UNLEARND_REGISTRATION_MEMORY_LIMIT_MIB."
+    "What it read may be damaged, or more than fits: write it anew, with smaller values or in "
+    "smaller files, or have an operator raise UNLEARND_REGISTRATION_MEMORY_LIMIT_MIB."
 )
 
 

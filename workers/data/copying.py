@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from workers.data import arrays, columns
 from workers.data.agreement import Agreement, types_of
+from workers.data.batches import batches
 from workers.data.errors import DatasetError
 from workers.data.ids import as_text
-from workers.data.parquet import FileRef, IDDigest, batches, open_parquet
+from workers.data.parquet import FileRef, IDDigest, open_parquet
 from workers.data.ragged import Ragged, allocate, write_ragged
 from workers.data.specs import ArraySpec, InputSpec
 

@@ -2,12 +2,12 @@
 
 import codecs
 import os
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from workers.data.batches import ParquetFile
 from workers.data.errors import DatasetError
+from workers.data.watched import Watched
 
 HEAD = 512
 PARQUET, ENCRYPTED = b"PAR1", b"PARE"
@@ -43,7 +43,7 @@ BEGINNINGS: dict[bytes, tuple[str, str]] = {
 TAR, DUCKDB = (257, b"ustar"), (8, b"DUCK")
 
 
-def open_as_parquet(raw: Any, uri: str, buffer: int) -> pq.ParquetFile:
+def open_as_parquet(raw: Watched, uri: str, buffer: int) -> ParquetFile:
     """Open what begins and ends as Parquet and is not encrypted.
 
     Raises:
@@ -53,7 +53,7 @@ def open_as_parquet(raw: Any, uri: str, buffer: int) -> pq.ParquetFile:
         OSError: the storage failed; it may answer another time.
     """
     try:
-        file = pq.ParquetFile(raw, buffer_size=buffer, pre_buffer=False)
+        file = ParquetFile(raw, buffer_size=buffer, pre_buffer=False)
     except (pa.ArrowInvalid, OSError) as error:
         told = _form_of(raw)
         if told is None:
@@ -64,6 +64,12 @@ def open_as_parquet(raw: Any, uri: str, buffer: int) -> pq.ParquetFile:
             f"{uri} has a column of a type that pyarrow {pa.__version__} cannot read ({error}): "
             "leave it out, or cast it."
         ) from error
+    raw.seek(0)
+    if raw.read(len(PARQUET)) not in (PARQUET, ENCRYPTED):
+        file.close()
+        raise DatasetError(
+            f"{uri} does not begin as Parquet does, although it ends so: it is damaged."
+        )
     # pyarrow ends the process when it is asked for the size of an encrypted column.
     if _is_signed(raw, file):
         file.close()
@@ -82,7 +88,7 @@ _ENCRYPTED = (
 )
 
 
-def _form_of(raw: Any) -> str | None:
+def _form_of(raw: Watched) -> str | None:
     """What the file is and what to do, as the end of a sentence; None if it may be Parquet."""
     raw.seek(0)
     head = raw.read(HEAD)
@@ -113,7 +119,7 @@ def _text(head: bytes) -> str | None:
     return f"is not Parquet: it is {form}; {EXPORT}"
 
 
-def _describes_others(file: pq.ParquetFile) -> bool:
+def _describes_others(file: ParquetFile) -> bool:
     metadata = file.metadata
     return bool(
         metadata.num_row_groups
@@ -122,7 +128,7 @@ def _describes_others(file: pq.ParquetFile) -> bool:
     )
 
 
-def _is_signed(raw: Any, file: pq.ParquetFile) -> bool:
+def _is_signed(raw: Watched, file: ParquetFile) -> bool:
     raw.seek(-8, os.SEEK_END)
     footer = int.from_bytes(raw.read(4), "little")
     return bool(footer - file.metadata.serialized_size == SIGNATURE)

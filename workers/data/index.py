@@ -10,13 +10,15 @@ import pyarrow.parquet as pq
 
 from workers.data import columns
 from workers.data.agreement import Agreement
+from workers.data.batches import ParquetFile, batches
 from workers.data.errors import DatasetError
 from workers.data.ids import as_text
-from workers.data.parquet import FileRef, IDDigest, batches, list_files, open_parquet
-from workers.data.specs import ArraySpec, InputSpec
+from workers.data.parquet import FileRef, IDDigest, list_files, open_parquet
+from workers.data.specs import ArraySpec, InputSpec, TextSpec
 from workers.data.tables.live import LiveFile
 from workers.data.tables.snapshot import Look, Snapshot
 from workers.data.tables.view import View
+from workers.data.utf8 import rows_not_utf8
 
 ROWS_A_BATCH = 65_536
 NUMBERS_A_BATCH = 2**22
@@ -96,7 +98,7 @@ def members(uri: str, snapshot: Snapshot | None) -> list[tuple[str, Look | None]
     return [(member.uri, member.look) for member in snapshot.members]
 
 
-def seen(file: pq.ParquetFile, look: Look | None, uri: str) -> tuple[Any, View | None]:
+def seen(file: ParquetFile, look: Look | None, uri: str) -> tuple[Any, View | None]:
     """An open file as it is to be read, with its view if it is one of a table."""
     if look is None:
         return file, None
@@ -113,6 +115,11 @@ def columns_of(parquet: pq.ParquetFile, inputs: Sequence[InputSpec]) -> list[str
 
 
 def refuse_bad_ids(ids: pa.Array, first_row: int, max_length: int) -> None:
+    strange = rows_not_utf8(ids)
+    if strange:
+        raise DatasetError(
+            offenders([first_row + row for row in strange], "has an ID that is no UTF-8")
+        )
     # One pass each over the whole batch; only a bad one is looked at row by row.
     lengths = pc.utf8_length(ids)
     checks = {
@@ -141,7 +148,12 @@ def refuse_bad_inputs(
     batch: pa.RecordBatch, inputs: Sequence[InputSpec], first_row: int, what: str = "Row"
 ) -> None:
     for spec in inputs:
-        wrong = columns.misfits(batch.column(spec.column), spec)
+        column = batch.column(spec.column)
+        strange = rows_not_utf8(column) if isinstance(spec, TextSpec) else []
+        if strange:
+            found = [first_row + row for row in strange]
+            raise DatasetError(offenders(found, f"holds no UTF-8 in {spec.column}", what))
+        wrong = columns.misfits(column, spec)
         if wrong.rows:
             found = [first_row + row for row in wrong.rows]
             raise DatasetError(offenders(found, wrong.complaint, what))

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from workers.data import places
+from workers.data.batches import DamagedError
 from workers.data.errors import DatasetError
 from workers.data.folders import refuse_rows_left_out
 from workers.data.forms import open_as_parquet
@@ -20,10 +20,14 @@ from workers.data.locations import FILES_AT_FAULT, URL_AT_FAULT, fault
 from workers.data.tables.live import LiveFile
 from workers.data.tables.marks import refuse_tables
 from workers.data.tables.view import View
+from workers.data.watched import Watched
 
 # A row group may hold all of a file: it is read in pieces of this many bytes, not at once.
 BUFFER = 2**20
 GLOB = re.compile(r"[*?\[]")
+DAMAGE = "its footer or a page of it is damaged, or it is no such file"
+# Each has a line in the row of its dataset, and is opened by every job.
+MOST_FILES = 100_000
 
 
 @dataclass(frozen=True)
@@ -61,32 +65,48 @@ def list_files(uri: str) -> list[str]:
         raise DatasetError(fault(uri, error)) from error
     if not found.urls:
         raise DatasetError(f"There is no file at {uri}.")
+    if len(found.urls) > MOST_FILES:
+        raise DatasetError(
+            f"There are {len(found.urls)} files at {uri}, and a dataset may have {MOST_FILES}: "
+            "write fewer and larger ones."
+        )
     return found.urls
 
 
 @contextmanager
 def open_parquet(uri: str, view: View | None = None) -> Iterator[Any]:
-    """Open one file, a table's one through its view, as a `pyarrow.parquet.ParquetFile`.
+    """Open one file, a table's one through its view, as a `workers.data.batches.ParquetFile`.
 
     What makes it unreadable is told by name of the file.
 
     Raises:
-        DatasetError: it is gone, may not be read, or is not Parquet.
+        DatasetError: it is gone, may not be read, is not Parquet, or is damaged.
         OSError: the storage failed; it may answer another time.
     """
     try:
         location = places.open_file(uri)
     except (*FILES_AT_FAULT, *URL_AT_FAULT) as error:
         raise DatasetError(gone(uri) if is_gone(error, view) else fault(uri, error)) from error
+    source: Watched | None = None
     try:
-        with location as raw, open_as_parquet(raw, uri, BUFFER) as file:
-            yield file if view is None else LiveFile(file, view, uri)
+        with location as raw:
+            source = Watched(raw)
+            with open_as_parquet(source, uri, BUFFER) as file:
+                yield file if view is None else LiveFile(file, view, uri)
     except PermissionError as error:
         raise DatasetError(fault(uri, error)) from error
-    except FILES_AT_FAULT as error:
+    except (*FILES_AT_FAULT, UnicodeDecodeError) as error:
+        # The last is of names in the footer.
         if is_gone(error, view):
             raise DatasetError(gone(uri)) from error
-        raise DatasetError(f"{uri} cannot be read as Parquet ({type(error).__name__}).") from error
+        raise DatasetError(f"{uri} cannot be read as Parquet: {DAMAGE}.") from error
+    except DamagedError as error:
+        raise DatasetError(f"{uri} {error}.") from error
+    except OSError as error:
+        if source is None or source.trouble is not None or error.errno is not None:
+            raise
+        # Arrow's own, for pages and footers that make no sense.
+        raise DatasetError(f"{uri} cannot be read as Parquet: {DAMAGE}.") from error
 
 
 def is_gone(error: Exception, view: View | None) -> bool:
@@ -99,11 +119,6 @@ def gone(uri: str) -> str:
         f"{uri} is gone: the table has removed it since it was indexed, as its clean-up does with "
         "files that newer snapshots do not need. Index it again."
     )
-
-
-def batches(file: pq.ParquetFile, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
-    """Only these columns are read from the file."""
-    yield from file.iter_batches(batch_size=rows, columns=columns, use_threads=False)
 
 
 @dataclass

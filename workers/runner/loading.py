@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from workers.data import columns
 from workers.data.arrays import to_numpy
+from workers.data.batches import batches
 from workers.data.copying import agreed, copy_ragged, copy_to_disk
 from workers.data.errors import DatasetError
-from workers.data.parquet import FileRef, batches, open_parquet
+from workers.data.parquet import FileRef, open_parquet
 from workers.data.processing import Processing, merge
 from workers.data.ragged import open_ragged
 from workers.data.readers import ArrayReader, Named, Reader

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from workers.data.batches import ParquetFile
 from workers.data.errors import DatasetError
 from workers.data.tables.view import View, name_in_file
 
@@ -17,12 +18,13 @@ class LiveFile:
         DatasetError: the file has another number of rows than it had.
     """
 
-    def __init__(self, file: pq.ParquetFile, view: View, uri: str) -> None:
+    def __init__(self, file: ParquetFile, view: View, uri: str) -> None:
         if file.metadata.num_rows != view.rows:
             raise DatasetError(
                 f"{uri} had {view.rows} rows, and has {file.metadata.num_rows}: index it again."
             )
         self._file, self._view, self._uri = file, view, uri
+        self.bytes_stored = file.bytes_stored
         self.schema_arrow = _without_names(view.template.schema)
         self.metadata = _Metadata(file, view)
 
