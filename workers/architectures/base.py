@@ -47,12 +47,23 @@ class Blueprint(Protocol):
         """
         ...
 
+    @property
+    def rounding(self) -> float:
+        """The relative rounding of the coarsest type that `load` has found weights served in."""
+        ...
+
     def load(self, directory: Path) -> nn.Module:
-        """The network, in evaluation mode, with the weights of a directory.
+        """The network, in evaluation mode, with the weights of a directory, in float32.
+
+        They are rounded as by the lines that load the model elsewhere.
 
         Raises:
             ArchitectureError, ArtifactError: the files cannot be used.
         """
+        ...
+
+    def as_stored(self, directory: Path) -> nn.Module:
+        """The same without that rounding: the weights as they lie in their files."""
         ...
 
     def complete(

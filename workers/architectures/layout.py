@@ -12,6 +12,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from workers.architectures.base import ArchitectureError
 from workers.artifacts import CONFIG, WEIGHTS
 from workers.model_forms import refused_config
+from workers.quantised import quantised_by
 from workers.weight_files import weight_names
 
 CLASSIFIERS = ("ForImageClassification", "ForSequenceClassification", "ForAudioClassification")
@@ -19,7 +20,6 @@ CLASSIFIERS = ("ForImageClassification", "ForSequenceClassification", "ForAudioC
 ENCODERS = ("Model", "ModelWithProjection")
 # These would have other files or other code take part in what is built.
 REFUSED = {
-    "quantization_config": "Its weights are quantised: unlearning needs floating-point ones.",
     "transformers_weights": f"It names another file of weights than {WEIGHTS}.",
     "fusion_config": "Its layers are fused: save it without fusion_config.",
 }
@@ -48,7 +48,7 @@ def read_layout(directory: Path) -> Layout:
     for name, reason in REFUSED.items():
         if said.get(name):
             raise ArchitectureError(reason)
-    form = refused_config(said)
+    form = quantised_by(said) or refused_config(said)
     if form is not None:
         raise ArchitectureError(form)
     if (directory / "adapter_config.json").is_file():

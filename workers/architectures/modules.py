@@ -15,6 +15,7 @@ from workers.architectures.base import ArchitectureError
 from workers.architectures.basis import begin_with_basis, has_basis, keep_basis
 from workers.data.processing import Processing, raw_processing
 from workers.plan import Architecture
+from workers.quantised import refuse_quantised
 from workers.unlearning.base import Samples
 from workers.unlearning.copying import built_by
 from workers.weight_files import load_weights, read_weights, with_shared_names, write_weights
@@ -46,7 +47,15 @@ class Factory:
         tensors = with_shared_names(read_weights(base), state)
         keep_basis(tensors, state, tensors.keys(), directory)
 
+    @property
+    def rounding(self) -> float:
+        return 0.0
+
+    def as_stored(self, directory: Path) -> nn.Module:
+        return self.load(directory)
+
     def load(self, directory: Path) -> nn.Module:
+        refuse_quantised(directory, by_name=False)
         model = self._another().eval()
         load_weights(model, directory)
         return model

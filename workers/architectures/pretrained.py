@@ -25,6 +25,7 @@ from workers.architectures.sentences import Part, read_sentences
 from workers.artifacts import WEIGHTS, ArtifactError
 from workers.data.pretrained import PretrainedTexts
 from workers.data.processing import Processing, read_processing
+from workers.quantised import refuse_quantised
 from workers.unlearning.base import Samples
 from workers.unlearning.copying import built_by
 from workers.unlearning.embedding import draw, embed
@@ -54,6 +55,7 @@ class Pretrained:
         self._skipped = prompt_tokens(directory) if self._sentences.without_prompt else 0
         self._head: Prototypes | None = None
         self._scores_last = False
+        self._served: set[torch.dtype] = set()
 
     @property
     def decides(self) -> bool:
@@ -79,7 +81,17 @@ class Pretrained:
         model = self._behind(self._read(directory), directory)
         keep_basis(found, named_for_basis(model), found.keys(), directory)
 
+    @property
+    def rounding(self) -> float:
+        return max((torch.finfo(kind).eps for kind in self._served), default=0.0)
+
     def load(self, directory: Path) -> nn.Module:
+        network = self._read(directory, as_served=True)
+        kinds = {tensor.dtype for tensor in network.state_dict().values()}
+        self._served = {kind for kind in kinds if kind.is_floating_point}
+        return self._behind(network.float(), directory).eval()
+
+    def as_stored(self, directory: Path) -> nn.Module:
         return self._behind(self._read(directory), directory).eval()
 
     def complete(
@@ -120,6 +132,8 @@ class Pretrained:
 
     def facts(self) -> dict[str, Any]:
         facts: dict[str, Any] = {"class": self._layout.network.__name__}
+        if self._served:
+            facts["served_in"] = sorted(str(kind).removeprefix("torch.") for kind in self._served)
         if not self.decides:
             facts["pooling"] = " + ".join(self._sentences.modes)
             facts["modules"] = [part.kind for part in self._sentences.parts]
@@ -159,10 +173,13 @@ class Pretrained:
         pairs = zip(self._sentences.parts, model.behind, strict=True)
         return [(part, module) for part, module in pairs if part.has_weights]
 
-    def _open(self, directory: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
+    def _open(
+        self, directory: Path, *, as_served: bool = False
+    ) -> tuple[PreTrainedModel, dict[str, Any]]:
         """A network with the weights of a directory, and which of them did not fit.
 
-        What prefix its names have, a head apart, is seen by `transformers`.
+        What prefix its names have, a head apart, is seen by `transformers`. `as_served` leaves it
+        to choose the type of the weights, as it does for everybody who loads the model.
         """
         layout = self._layout
         try:
@@ -174,7 +191,7 @@ class Pretrained:
                 use_safetensors=True,
                 trust_remote_code=False,
                 attn_implementation=ATTENTION,
-                dtype=torch.float32,
+                dtype="auto" if as_served else torch.float32,
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
                 **layout.options,
@@ -183,8 +200,9 @@ class Pretrained:
             raise ArtifactError(f"{WEIGHTS} cannot be read: {error}") from error
         return found
 
-    def _read(self, directory: Path) -> PreTrainedModel:
-        network, told = self._open(directory)
+    def _read(self, directory: Path, *, as_served: bool = False) -> PreTrainedModel:
+        refuse_quantised(directory, by_name=True)
+        network, told = self._open(directory, as_served=as_served)
         refuse_what_does_not_fit(self._layout.network.__name__, told)
         for name, tensor in network.state_dict().items():
             if tensor.is_floating_point() and not tensor.isfinite().all():

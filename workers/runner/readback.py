@@ -28,7 +28,7 @@ def write_and_read_back(
     blueprint.write(model, parent, target)
     home = next(model.parameters(), torch.empty(0)).device
     again = blueprint.load(target).to(home)
-    allowed = max(LEAST, ROUNDINGS * coarsest(target))
+    allowed = max(LEAST, ROUNDINGS * max(coarsest(target), blueprint.rounding))
     for ours, its in zip(answers(model, tap, batch), answers(again, tap, batch), strict=True):
         off = float((ours - its).abs().max() / ours.abs().max().clamp(min=1e-12))
         if not off <= allowed:
@@ -39,15 +39,13 @@ def write_and_read_back(
     return again
 
 
-def refuse_unless_rewritten(
-    blueprint: Blueprint, model: nn.Module, source: Path, scratch: Path
-) -> None:
+def refuse_unless_rewritten(blueprint: Blueprint, source: Path, scratch: Path) -> None:
     """Writing an unchanged network must give the tensors that it was read from.
 
     Raises:
         ArtifactError: it does not, so no version of this model could be published.
     """
-    blueprint.write(model, source, scratch)
+    blueprint.write(blueprint.as_stored(source), source, scratch)
     refuse_what_changed(source, scratch)
 
 

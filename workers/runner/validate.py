@@ -54,7 +54,7 @@ def validate(
     # Before it is asked anything: networks may count how often they are.
     scratch = work_dir / "rewritten"
     scratch.mkdir()
-    refuse_unless_rewritten(blueprint, model, source, scratch)
+    refuse_unless_rewritten(blueprint, source, scratch)
     begin("read the first rows of the dataset as the model takes them")
     inputs = first_batch(plan.data, blueprint.processing(kinds_of(plan.data)))
     begin("ran the first rows through the network")
