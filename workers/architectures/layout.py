@@ -16,6 +16,7 @@ from workers.quantised import quantised_by
 from workers.weight_files import weight_names
 
 CLASSIFIERS = ("ForImageClassification", "ForSequenceClassification", "ForAudioClassification")
+SEVERAL_LABELS = "multi_label_classification"
 # A base class, or an encoder whose output is projected, ends like this.
 ENCODERS = ("Model", "ModelWithProjection")
 # These would have other files or other code take part in what is built.
@@ -33,6 +34,7 @@ class Layout:
     config: PreTrainedConfig
     options: dict[str, Any]
     classifies: bool
+    several_labels: bool = False
 
 
 def read_layout(directory: Path) -> Layout:
@@ -65,7 +67,8 @@ def read_layout(directory: Path) -> Layout:
     _refuse_other_uses(network, config, classifies=classifies)
     # Written out here, so that networks with fresh weights have it, too.
     config._attn_implementation = "eager"  # noqa: SLF001 (the property's only name)
-    return Layout(network, config, _options(network, directory), classifies)
+    several = classifies and config.problem_type == SEVERAL_LABELS
+    return Layout(network, config, _options(network, directory), classifies, several)
 
 
 def _read_config(directory: Path) -> dict[str, Any]:
@@ -122,9 +125,13 @@ def _refuse_other_uses(
     decodes = config.is_encoder_decoder and not classifies and "Encoder" not in name
     if network.can_generate() or decodes:
         raise ArchitectureError(f"{name} generates: only classifiers and encoders are unlearned.")
-    if classifies and config.problem_type == "multi_label_classification":
-        raise ArchitectureError(f"{name} gives a sample several labels, and not one decision.")
-    if classifies and (config.num_labels or 0) < 2:
+    if classifies and config.problem_type == "regression":
+        raise ArchitectureError(
+            f"{name} is a regression, as problem_type says: it estimates numbers, and makes no "
+            "decisions that a version could be held to."
+        )
+    fewest = 1 if config.problem_type == SEVERAL_LABELS else 2
+    if classifies and (config.num_labels or 0) < fewest:
         raise ArchitectureError(f"{name} has one output: a regression makes no decisions.")
 
 

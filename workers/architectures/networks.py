@@ -60,7 +60,17 @@ class Network(nn.Module):
 
 
 class Classifier(Network):
-    """Answers with the logits (b, k) that its own head gives."""
+    """Answers with what `decide` makes of the logits (b, l) that its own head gives.
+
+    That is these themselves, unless a sample has several labels.
+    """
+
+    # What enters it is what the representation is looked for behind.
+    decided_by = "decide"
+
+    def __init__(self, network: PreTrainedModel) -> None:
+        super().__init__(network)
+        self.decide: nn.Module = nn.Identity()
 
     def forward(self, inputs: Inputs) -> Tensor:
         answer, _ = self.ask(inputs)
@@ -70,7 +80,8 @@ class Classifier(Network):
                 f"{type(self.network).__name__} answers with logits of shape "
                 f"{list(getattr(logits, 'shape', []))}, and not with one decision a sample."
             )
-        return logits
+        decided: Tensor = self.decide(logits)
+        return decided
 
 
 class Encoder(Network):

@@ -19,6 +19,7 @@ from workers.architectures.heads.decoders import (
     refuse_other_padding,
     score_of,
 )
+from workers.architectures.heads.labels import first_sets, usual_sets
 from workers.architectures.layout import read_layout
 from workers.architectures.networks import Classifier, Encoder, Network
 from workers.architectures.sentences import Part, read_sentences
@@ -28,7 +29,7 @@ from workers.data.processing import Processing, read_processing
 from workers.quantised import refuse_quantised
 from workers.unlearning.base import Samples
 from workers.unlearning.copying import built_by
-from workers.unlearning.embedding import draw, embed
+from workers.unlearning.embedding import answer, draw, embed
 from workers.unlearning.prototypes import Prototypes, prototypes_of
 from workers.unlearning.tap import Tapped, find_tap
 from workers.weight_files import load_weights, read_weights, write_weights
@@ -56,6 +57,8 @@ class Pretrained:
         self._head: Prototypes | None = None
         self._scores_last = False
         self._served: set[torch.dtype] = set()
+        labels = self._layout.config.num_labels if self._layout.several_labels else 0
+        self._sets = first_sets(labels) if labels else None
 
     @property
     def decides(self) -> bool:
@@ -97,10 +100,14 @@ class Pretrained:
     def complete(
         self, model: nn.Module, remaining: Samples, device: torch.device, seed: int
     ) -> None:
-        if not isinstance(model, Encoder):
-            return
         generator = torch.Generator().manual_seed(seed)
         chosen = draw(len(remaining), READ, generator)
+        if self._sets is not None and isinstance(model, Classifier):
+            model.decide = nn.Identity()
+            self._sets = usual_sets(answer(model, remaining, chosen, device, BATCH)).to(device)
+            model.decide = copy.deepcopy(self._sets)
+        if not isinstance(model, Encoder):
+            return
         tap = find_tap(model, remaining.batch(chosen[:2]))
         with Tapped(model, tap) as tapped:
             seen = embed(tapped, remaining, chosen, device, BATCH)
@@ -139,6 +146,8 @@ class Pretrained:
             facts["modules"] = [part.kind for part in self._sentences.parts]
         if self._head is not None:
             facts["prototypes"] = len(self._head.centres)
+        if self._sets is not None:
+            facts["label_sets"], facts["labels"] = self._sets.members.shape
         return facts
 
     def _behind(self, network: PreTrainedModel, directory: Path | None = None) -> Network:
@@ -152,15 +161,21 @@ class Pretrained:
 
     def _answering(self, network: PreTrainedModel) -> Network:
         if self._layout.classifies:
-            score = score_of(network)
-            if score is not None:
-                self._scores_last = True
-                return DecoderClassifier(network, score)
-            return Classifier(network)
+            classifier = self._classifier(network)
+            if self._sets is not None:
+                classifier.decide = copy.deepcopy(self._sets)
+            return classifier
         encoder = Encoder(network, self._sentences, self._skipped)
         if self._head is not None:
             encoder.head = copy.deepcopy(self._head)
         return encoder
+
+    def _classifier(self, network: PreTrainedModel) -> Classifier:
+        score = score_of(network)
+        if score is None:
+            return Classifier(network)
+        self._scores_last = True
+        return DecoderClassifier(network, score)
 
     def _another(self) -> Network:
         config = copy.deepcopy(self._layout.config)

@@ -19,7 +19,8 @@ def find_tap(model: nn.Module, example_batch: Inputs, name: str = "auto") -> Tap
 
     A `name` other than "auto" is a submodule whose output is the representation. "auto" takes the
     submodule that `model.representation` names, if the model has that attribute, and else the
-    input of the last `nn.Linear` whose output is the model's output.
+    input of the last `nn.Linear` whose output is the model's output, or what enters the submodule
+    that `model.decided_by` names.
 
     Args:
         model: takes `example_batch` and returns logits (b, k).
@@ -135,8 +136,17 @@ def _last_linear(model: nn.Module, example_batch: Inputs) -> Tap:
                 calls.append((name, output.clone()))
 
             handles.append(module.register_forward_hook(keep))
+    entered: list[Any] = []
+    decides = getattr(model, "decided_by", None)
+    if isinstance(decides, str):
+
+        def note(_last: nn.Module, given: tuple[Any, ...]) -> None:
+            entered.append(given[0])
+
+        handles.append(_submodule(model, decides).register_forward_pre_hook(note))
     try:
         answer = _dry_run(model, model, example_batch)
+        answer = entered[-1] if entered else answer
     finally:
         for handle in handles:
             handle.remove()

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import torch
+from torch import Tensor
+from torch.nn import functional
 from transformers import (
     AutoModelForSequenceClassification,
     BertConfig,
@@ -22,11 +25,31 @@ def gpt2() -> PreTrainedModel:
     return GPT2ForSequenceClassification(config)
 
 
+def several_labels() -> PreTrainedModel:
+    config = BertConfig(**TEXT, **SURE, **classes(3), problem_type="multi_label_classification")
+    return BertForSequenceClassification(config)
+
+
+def each_label(network: PreTrainedModel, inputs: dict[str, Tensor], wanted: Tensor) -> Tensor:
+    """Of the four packages, two labels have two each, and one has three."""
+    labels = torch.stack([wanted % 2 == 1, wanted > 1, wanted > 0], dim=1).float()
+    return functional.binary_cross_entropy_with_logits(network(**inputs).logits, labels)
+
+
 def cross_encoder() -> PreTrainedModel:
     return BertForSequenceClassification(BertConfig(**TEXT, **SURE, **classes(4)))
 
 
 HEADS = {
+    "labels": Family(
+        several_labels,
+        texts,
+        AutoModelForSequenceClassification,
+        8,
+        32,
+        lambda: each_label,
+        steps=80,
+    ),
     "decoder": Family(gpt2, texts, AutoModelForSequenceClassification, 4, 32, steps=80),
     "pairs": Family(
         cross_encoder, sentence_pairs, AutoModelForSequenceClassification, 4, 32, steps=80

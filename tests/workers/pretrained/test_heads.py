@@ -20,6 +20,7 @@ from tests.workers.pretrained.heads import HEADS, gpt2
 from tests.workers.pretrained.parents import Parent, parent_of, runs_below
 from tests.workers.pretrained.training import part
 from workers.architectures import ArchitectureError
+from workers.architectures.heads.labels import first_sets, usual_sets
 from workers.architectures.pretrained import Pretrained
 from workers.data.errors import DatasetError
 from workers.data.pretrained import PretrainedTexts
@@ -81,7 +82,30 @@ def test_the_network_answers_what_its_own_class_answers(done: Done) -> None:
     _, logits = answers(model, find_tap(model, batch), batch)
 
     with torch.no_grad():
-        torch.testing.assert_close(logits, parent.network(**batch).logits)
+        own = parent.network(**batch).logits
+    if parent.network.config.problem_type is None:
+        torch.testing.assert_close(logits, own)
+        return
+    # The likeliest set of labels holds those with a positive logit, as sure as all of them are.
+    sets = first_sets(3).members
+    assert torch.equal(sets[logits.argmax(dim=1)] > 0, own > 0)
+    sure = own.sigmoid().where(own > 0, 1 - own.sigmoid()).prod(dim=1)
+    torch.testing.assert_close(logits.softmax(dim=1).max(dim=1).values, sure)
+
+
+def test_of_many_labels_the_sets_that_occur_are_told_apart() -> None:
+    """And each label's own logit is what tells two of the sets apart, so that none is lost."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.full((40, 9), -1.0)
+    logits[:30, :2] = logits[30:, 4:8] = 1.0
+    logits += 0.1 * torch.randn(logits.shape, generator=generator)
+
+    sets = usual_sets(logits)
+
+    found = sets(logits)
+    assert sets.members.shape == (1 + 9 + 2, 9)
+    assert torch.equal(sets.members[found.argmax(dim=1)] > 0, logits > 0)
+    torch.testing.assert_close(found[:, 1:10] - found[:, :1], logits)
 
 
 def test_a_pair_is_read_as_its_tokenizer_reads_it(tmp_path: Path) -> None:

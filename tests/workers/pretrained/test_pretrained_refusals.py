@@ -72,7 +72,7 @@ def rewrite(directory: Path, change: Callable[[dict[str, torch.Tensor]], Any]) -
             "GPT2LMHeadModel generates",
         ),
         ({"architectures": ["BartModel"], "model_type": "bart"}, "BartModel generates"),
-        ({"problem_type": "multi_label_classification"}, "several labels"),
+        ({"problem_type": "regression"}, "is a regression, as problem_type says"),
         ({"id2label": {"0": "much"}, "label2id": {"much": 0}}, "a regression makes no decisions"),
         ({"quantization_config": {"bits": 4}}, "are quantised, as quantization_config says"),
         ({"quantization_config": {"quant_method": "gptq"}}, "are quantised by gptq"),
