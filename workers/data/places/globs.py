@@ -48,11 +48,11 @@ def _walk(
         if not segment(first).fullmatch(entry.name):
             continue
         name = folder / entry.name
-        if not rest and not (first == ANYWHERE and entry.is_dir()):
+        if not rest and not (first == ANYWHERE and Path(entry.path).is_dir()):
             yield name
         elif entry.is_dir(follow_symlinks=False):
             yield from _walk(base, name, left if first == ANYWHERE else rest, pattern, look)
-        elif entry.is_dir() and not is_found_otherwise(base, name, pattern):
+        elif Path(entry.path).is_dir() and not is_found_otherwise(base, name, pattern):
             raise SourceError(
                 f"{name} in it is a link to a folder, which a glob does not follow. Put there what "
                 "it leads to, or name the folder."
