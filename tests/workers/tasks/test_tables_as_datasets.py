@@ -6,17 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from deltalake import write_deltalake
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.core.formats import DatasetFormat
 from service.core.settings import Settings
 from service.core.tables import Dataset, DatasetState, Sample
-from tests.workers.data.tables.written import delta, rows
+from tests.workers.data.tables.written import delta, iceberg, rows
 from tests.workers.tasks.conftest import Task
 from workers.data.processing import raw_processing
-from workers.runner.loading import load_sets
+from workers.runner.loading import first_batch, load_sets
 from workers.tasks.planning import data_plan_of
 
 PIXELS = {"column": "pixels", "kind": "array", "shape": [2], "scale": None}
@@ -32,42 +31,60 @@ def register(session: Session, uri: str, **columns: Any) -> Dataset:
 pytestmark = pytest.mark.usefixtures("reads_here")
 
 
-@pytest.mark.parametrize("snapshot", [None, "0"])
+def delta_without_b(folder: Path) -> tuple[str, list[str]]:
+    table = delta(folder, rows([*"abcd"]))
+    table.delete("sample_id = 'b'")
+    return folder.as_uri(), ["0", "1"]
+
+
+def iceberg_without_b(folder: Path) -> tuple[str, list[str]]:
+    table = iceberg(folder, rows([*"abcd"]))
+    table.delete("sample_id = 'b'")
+    return str(table.location()), [str(one.snapshot_id) for one in table.snapshots()]
+
+
+TABLES = {DatasetFormat.DELTA: delta_without_b, DatasetFormat.ICEBERG: iceberg_without_b}
+
+
+@pytest.mark.parametrize("format_", TABLES)
+@pytest.mark.parametrize("first", [False, True], ids=["current", "first"])
 def test_only_the_rows_of_the_snapshot_are_indexed_and_remain(
     session: Session,
     worker: Settings,
     index_dataset: Task,
     tmp_path: Path,
-    snapshot: str | None,
+    format_: DatasetFormat,
+    first: bool,
 ) -> None:
     assert worker.redis_url
-    table = delta(tmp_path / "pets", rows(["a", "b", "c", "d"]))
-    table.delete("sample_id = 'b'")
+    uri, snapshots = TABLES[format_](tmp_path / "pets")
     delta(tmp_path / "apart", rows(["x"]))
     dataset = register(
         session,
-        (tmp_path / "pets").as_uri(),
-        format=DatasetFormat.DELTA,
-        snapshot=snapshot,
+        uri,
+        format=format_,
+        snapshot=snapshots[0] if first else None,
         holdout_uri=(tmp_path / "apart").as_uri(),
         holdout_format=DatasetFormat.DELTA,
     )
 
     index_dataset({"dataset_id": dataset.id})
-    write_deltalake(tmp_path / "pets", rows(["e"]), mode="append")
 
     session.refresh(dataset)
     assert (dataset.state, dataset.reason) == (DatasetState.READY, None)
-    assert (dataset.snapshot, dataset.holdout_snapshot) == (snapshot or "1", "0")
-    expected = {"a": 0, "c": 2, "d": 3} if snapshot is None else {"a": 0, "b": 1, "c": 2, "d": 3}
-    found = session.scalars(select(Sample))
-    places = {sample.sample_id: sample.row_position for sample in found}
+    read = snapshots[0] if first else snapshots[-1]
+    assert (dataset.snapshot, dataset.holdout_snapshot) == (read, "0")
+    expected = {"a": 0, "c": 2, "d": 3} | ({"b": 1} if first else {})
+    places = {one.sample_id: one.row_position for one in session.scalars(select(Sample))}
     assert places.keys() == expected.keys()
-    excluded = np.array([places["c"]])
-    sets = load_sets(data_plan_of(dataset), excluded, excluded, tmp_path, raw_processing())
+    forgotten = np.array([places["c"]])
+    sets = load_sets(data_plan_of(dataset), forgotten, forgotten, tmp_path, raw_processing())
     remaining = sets.remaining.batch(torch.arange(len(expected) - 1))
     assert isinstance(remaining, torch.Tensor)
     assert set(remaining[:, 0].tolist()) == set(expected.values()) - {2}
+    begun = first_batch(data_plan_of(dataset), raw_processing())
+    assert isinstance(begun, torch.Tensor)
+    assert set(begun[:, 0].tolist()) <= set(expected.values())
 
 
 def test_plain_files_of_a_table_make_the_dataset_invalid(

@@ -102,6 +102,17 @@ def test_renamed_columns_and_partitions_come_out_as_the_table_says() -> None:
     assert renamed == {"2": "Additional data", "1": "Initial data"}
 
 
+def test_columns_are_found_by_number_where_the_table_says_so(tmp_path: Path) -> None:
+    shutil.copytree(DATABRICKS / "table_with_column_mapping", tmp_path / "pets")
+    log = tmp_path / "pets" / "_delta_log" / f"{0:020}.json"
+    text = log.read_text().replace('mode":"name"', 'mode":"id"')
+    log.write_text(text.replace("col-3877fd94-0973-4941-ac6b-646849a1ff65", "col-other"))
+
+    indexed = Indexed("delta", (tmp_path / "pets").as_uri(), id_column="Super Name", inputs=[])
+
+    assert len(indexed.ids) == 5
+
+
 def test_partitions_are_ids_although_no_file_holds_them(tmp_path: Path) -> None:
     names = ["a:b", "c d", "ü%20"]
     table = delta(tmp_path / "pets", rows(names), partition_by=["sample_id"])

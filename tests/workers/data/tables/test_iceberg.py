@@ -69,6 +69,18 @@ def test_columns_that_were_renamed_widened_or_added_come_out_as_the_table_says(
         Indexed("iceberg", folder_of(table), id_column="key", inputs=[TextSpec("note")])
 
 
+def test_arrays_of_a_widened_type_hold_the_numbers_of_all_files(tmp_path: Path) -> None:
+    table = iceberg(tmp_path, rows(["a", "b"]))
+    with table.update_schema() as change:
+        change.update_column(("pixels", "element"), LongType())
+    large = pa.array([[2**20, 5]], pa.list_(pa.int64()))
+    table.append(pa.table({"sample_id": ["c"], "pixels": large}))
+
+    read = Indexed("iceberg", folder_of(table)).arrays(tmp_path)
+
+    assert read == {"a": [0, 1], "b": [1, 2], "c": [2**20, 5]}
+
+
 def with_deletes(table: Any, made: Callable[[str, Path], dict[str, Any]]) -> None:
     """Commit a file with deletes of the table's only data file: pyiceberg writes none by itself."""
     (task,) = table.scan().plan_files()
