@@ -147,7 +147,7 @@ FORMS = (
     ),
     Form(
         "a folder of several models",
-        r"[^/]+/(config\.json|model\.safetensors)",
+        r"(?!\d+_)[^/]+/(config\.json|model\.safetensors)",
         "Register one of them: name its own directory in source_uri.",
     ),
 )

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from workers.artifacts import BASIS, WEIGHTS, ArtifactError
+from workers.weight_kinds import refuse_other_kinds
 
 INDEX = f"{WEIGHTS}.index.json"
 # A shard lies beside its index: a name with a slash would lead out of the directory.
@@ -129,6 +130,7 @@ def load_weights(model: nn.Module, directory: Path, whose: str = "the factory's 
             f"{name} has shape {list(tensors[name].shape)} in {WEIGHTS}; {whose} "
             f"needs {list(state[name].shape)}."
         )
+    refuse_other_kinds(state, [directory / file for file in weight_files(directory)], whose)
     not_finite = [
         name for name, t in tensors.items() if t.is_floating_point() and not t.isfinite().all()
     ]

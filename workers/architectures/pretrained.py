@@ -32,7 +32,8 @@ from workers.unlearning.copying import built_by
 from workers.unlearning.embedding import answer, draw, embed
 from workers.unlearning.prototypes import Prototypes, prototypes_of
 from workers.unlearning.tap import Tapped, find_tap
-from workers.weight_files import load_weights, read_weights, write_weights
+from workers.weight_files import load_weights, read_weights, weight_files, write_weights
+from workers.weight_kinds import refuse_other_kinds
 
 PREFIX, BEHIND = "network.", "behind."
 # Its scores are written out, so they add up in the same order everywhere.
@@ -218,7 +219,10 @@ class Pretrained:
     def _read(self, directory: Path, *, as_served: bool = False) -> PreTrainedModel:
         refuse_quantised(directory, by_name=True)
         network, told = self._open(directory, as_served=as_served)
-        refuse_what_does_not_fit(self._layout.network.__name__, told)
+        name_of_class = self._layout.network.__name__
+        refuse_what_does_not_fit(name_of_class, told)
+        files = [directory / file for file in weight_files(directory)]
+        refuse_other_kinds(network.state_dict(), files, name_of_class)
         for name, tensor in network.state_dict().items():
             if tensor.is_floating_point() and not tensor.isfinite().all():
                 raise ArtifactError(f"{name} in {WEIGHTS} holds numbers that are not finite.")

@@ -7,6 +7,7 @@ from workers.data.locations import FILES_AT_FAULT, URL_AT_FAULT, fault
 from workers.data.places import Folder, open_folder
 from workers.model_files import PART_WEIGHTS, describes
 from workers.model_forms import left_out_part, refused_form
+from workers.model_json import refuse_damage
 from workers.weight_files import INDEX, shards_of
 
 WANTED = {WEIGHTS, CARD, INDEX}
@@ -48,6 +49,7 @@ def fetch_model(uri: str, target: Path, *, whole: bool = False) -> None:
             raise ArtifactError(said)
     if not has_weights:
         raise ArtifactError(f"{uri} holds no {WEIGHTS}.")
+    refuse_damage(target)
     unknown = left_out_part(found - shards.keys()) if whole else None
     if unknown is not None:
         raise ArtifactError(unknown)
