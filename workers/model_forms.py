@@ -125,17 +125,6 @@ FORMS = (
         SAFETENSORS + " From Flax, load it with from_flax=True in transformers 4 first.",
     ),
     Form(
-        "a network in a pickle",
-        r"pytorch_model.*\.bin(\.index\.json)?|.*\.(bin|pt|pth|pkl)",
-        "A pickle is never opened here: load it where you trust it. "
-        + SAFETENSORS.replace("Load it with the library that saved it, and save", "Save", 1),
-    ),
-    Form(
-        "weights of a variant",
-        r"(model|diffusion_pytorch_model)\.[\w-]+\.safetensors(\.index\.json)?",
-        "Save them as model.safetensors, without a variant.",
-    ),
-    Form(
         "a model of an old sentence-transformers, whose network is in a folder of its own",
         r"0_\w+/(config\.json|pytorch_model\.bin|model\.safetensors)",
         "Load it with a newer sentence-transformers, and save it again with save_pretrained.",
@@ -149,6 +138,17 @@ FORMS = (
         "a folder of several models",
         r"(?!\d+_)[^/]+/(config\.json|model\.safetensors)",
         "Register one of them: name its own directory in source_uri.",
+    ),
+    Form(
+        "a network in a pickle",
+        r"pytorch_model.*\.bin(\.index\.json)?|[^/]+\.(bin|pt|pth|pkl)",
+        "A pickle is never opened here: load it where you trust it. "
+        + SAFETENSORS.replace("Load it with the library that saved it, and save", "Save", 1),
+    ),
+    Form(
+        "weights of a variant",
+        r"(model|diffusion_pytorch_model)\.[\w-]+\.safetensors(\.index\.json)?",
+        "Save them as model.safetensors, without a variant.",
     ),
 )
 

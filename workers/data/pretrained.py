@@ -22,6 +22,17 @@ from workers.data.token_limits import text_config, token_limit
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
 TOKENIZER = "tokenizer.json"
+# What a tokenizer without that file is made from: a list of words, or a model of sentencepiece.
+VOCABULARIES = (
+    "vocab.txt",
+    "vocab.json",
+    "bpe.codes",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "sentencepiece.model",
+    "spm.model",
+    "tokenizer.model",
+)
 PREPROCESSORS = ("preprocessor_config.json", "processor_config.json")
 # These read a text at its last position, which in training was padding or a text's last token.
 OF_ONE_LENGTH = "siglip"
@@ -212,7 +223,7 @@ def _as_input(tensor: torch.Tensor) -> torch.Tensor:
 
 def read_texts(directory: Path) -> PretrainedTexts:
     """Raises `DatasetError`: there is no usable tokenizer."""
-    if not (directory / TOKENIZER).is_file():
+    if not any((directory / name).is_file() for name in (TOKENIZER, *VOCABULARIES)):
         raise DatasetError(
             f"The model's directory has no {TOKENIZER}, which texts need: save the tokenizer there "
             "with save_pretrained."
@@ -233,7 +244,11 @@ def read_texts(directory: Path) -> PretrainedTexts:
 
 def _lower(tokenizer: Any) -> None:
     """Have a tokenizer bring texts to small letters before all else, as `do_lower_case` asks."""
-    backend = tokenizer.backend_tokenizer
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise DatasetError(
+            "do_lower_case is set, and the tokenizer has no tokenizer.json: save it with one."
+        )
     before = [] if backend.normalizer is None else [backend.normalizer]
     backend.normalizer = Sequence([Lowercase(), *before])
 

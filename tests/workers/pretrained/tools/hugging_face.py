@@ -8,12 +8,22 @@ import safetensors
 import torch
 import transformers
 from safetensors.torch import load_file, save_model
+from sentencepiece import SentencePieceTrainer
+from tokenizers import ByteLevelBPETokenizer
 from torch import nn
-from transformers import T5Config, T5EncoderModel
+from transformers import (
+    AutoTokenizer,
+    MixtralConfig,
+    MixtralForSequenceClassification,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+    T5Config,
+    T5EncoderModel,
+)
 
-from tests.workers.data.media import save_tokenizer
+from tests.workers.data.media import save_tokenizer, texts
 from tests.workers.pretrained.data import PIXELS
-from tests.workers.pretrained.families import bert, bert_encoder, seeded, vit
+from tests.workers.pretrained.families import SMALL, TEXT, bert, bert_encoder, seeded, vit
 from tests.workers.pretrained.tools.case import Case
 from workers.plan import Architecture
 
@@ -25,6 +35,63 @@ INDEX = "model.safetensors.index.json"
 def classifier_of_texts(directory: Path, **how: Any) -> None:
     save_tokenizer(directory, model_max_length=24)
     seeded(bert).save_pretrained(directory, **how)
+
+
+def tokenizer_as_words(directory: Path) -> None:
+    """A vocabulary alone, as older tokenizers of BERT were saved."""
+    classifier_of_texts(directory)
+    said = json.loads((directory / "tokenizer.json").read_text("utf-8"))
+    words = sorted(said["model"]["vocab"], key=said["model"]["vocab"].__getitem__)
+    (directory / "vocab.txt").write_text("\n".join([*words, "[MASK]"]) + "\n", "utf-8")
+    (directory / "tokenizer.json").unlink()
+    described = {"tokenizer_class": "BertTokenizer", "model_max_length": 24}
+    (directory / "tokenizer_config.json").write_text(json.dumps(described))
+
+
+def tokenizer_as_merges(directory: Path) -> None:
+    """Byte pairs: `vocab.json` and `merges.txt`."""
+    made = ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    made.train_from_iterator(texts()[:40], vocab_size=400, special_tokens=special)
+    directory.mkdir()
+    made.save_model(str(directory))
+    size: dict[str, Any] = {**TEXT, "max_position_embeddings": 34, "num_labels": 4}
+    network = seeded(lambda: RobertaForSequenceClassification(RobertaConfig(**size)))
+    network.save_pretrained(directory)
+
+
+def tokenizer_as_sentencepiece(directory: Path) -> None:
+    sharing_encoder(directory)
+    for path in directory.glob("tokenizer*"):
+        path.unlink()
+    with (directory / "spiece.model").open("wb") as file:
+        SentencePieceTrainer.train(
+            sentence_iterator=iter(" ".join(text.split())[:500] for text in texts()[:40]),
+            model_writer=file,
+            vocab_size=200,
+            pad_id=0,
+            eos_id=1,
+            unk_id=2,
+            bos_id=-1,
+            normalization_rule_name="identity",
+            minloglevel=2,
+        )
+
+
+def mixture_of_experts(directory: Path) -> None:
+    save_tokenizer(directory, model_max_length=24)
+    size: dict[str, Any] = {**SMALL, "num_key_value_heads": 2, "num_local_experts": 4}
+    size |= {"vocab_size": 500, "num_labels": 4, "pad_token_id": 0}
+    network = seeded(lambda: MixtralForSequenceClassification(MixtralConfig(**size)))
+    network.save_pretrained(directory)
+
+
+def check_that_the_tokenizer_is_there(directory: Path, first: Path) -> None:
+    """It makes of a text what it made before."""
+    ours, theirs = (AutoTokenizer.from_pretrained(place) for place in (first, directory))
+    assert not (first / "tokenizer.json").exists()
+    assert ours("Return the sum").input_ids == theirs("Return the sum").input_ids
+    assert len(set(ours("Return the sum").input_ids)) > 2
 
 
 def classifier_in_shards(directory: Path) -> None:
@@ -99,6 +166,28 @@ CASES = [
         check=check_shards,
     ),
     Case(*TRANSFORMERS, "weights that two names share (T5)", "read", sharing_encoder),
+    Case(
+        *TRANSFORMERS,
+        "a tokenizer as `vocab.txt`",
+        "read",
+        tokenizer_as_words,
+        check=check_that_the_tokenizer_is_there,
+    ),
+    Case(
+        *TRANSFORMERS,
+        "a tokenizer as `vocab.json` and `merges.txt`",
+        "read",
+        tokenizer_as_merges,
+        check=check_that_the_tokenizer_is_there,
+    ),
+    Case(
+        *TRANSFORMERS,
+        "a tokenizer as `spiece.model`",
+        "read",
+        tokenizer_as_sentencepiece,
+        check=check_that_the_tokenizer_is_there,
+    ),
+    Case(*TRANSFORMERS, "a mixture of experts (Mixtral)", "read", mixture_of_experts),
     Case(*TRANSFORMERS, "a classifier of images", "read", classifier_of_images, given="images"),
     Case(
         *TRANSFORMERS,
