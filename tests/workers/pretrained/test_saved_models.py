@@ -67,7 +67,7 @@ def runs(tmp_path: Path) -> Runs:
 
 def test_the_table_in_the_docs_has_a_row_for_each_case_and_no_other() -> None:
     section = DOCS.read_text("utf-8").partition("## What today's tools save\n")[2]
-    lines = section.partition("\n## ")[0].splitlines()
+    lines = section.partition("\n##")[0].splitlines()
     rows = [line for line in lines if line.startswith("|")][2:]
 
     assert rows == [case.row for case in CASES]
