@@ -14,7 +14,7 @@ UNLEARND_HOME ?= $(CURDIR)/.unlearnd
 DEMO_ARGS ?=
 TEST_ARGS ?=
 FAULTS_ARGS ?=
-MINUTES ?= 20
+FUZZ_ARGS ?=
 SEED ?=
 BENCH_ARGS ?=
 
@@ -59,8 +59,14 @@ faults: $(STAMP) ## Run the fault drills of docs/runbooks/faults.md; FAULTS_ARGS
 	$(MAKE) chaos MINUTES=2
 
 .PHONY: chaos
+chaos: MINUTES ?= 20
 chaos: $(STAMP) ## Faults at random, then one check of everything; MINUTES=20 SEED=17.
 	CHAOS_MINUTES='$(MINUTES)' CHAOS_SEED='$(SEED)' $(BIN)/python -m pytest -m chaos tests/faults/test_chaos.py
+
+.PHONY: fuzz
+fuzz: MINUTES ?= 10
+fuzz: $(STAMP) ## Throw generated requests at the API and check every answer; MINUTES=10 SEED=17.
+	$(BIN)/python -m tests.fuzz --minutes '$(MINUTES)' $(if $(SEED),--seed '$(SEED)') $(FUZZ_ARGS)
 
 .PHONY: bench
 bench: $(STAMP) ## Compare unlearning methods; BENCH_ARGS="--tasks memorised-100 --seeds 1".

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from service.api.deps import DatabaseDep, ExportThreadsDep, SettingsDep
 from service.api.links import path_of
-from service.api.pagination import CursorQuery, LimitQuery, Page, decode_number, encode
+from service.api.pagination import CursorQuery, LimitQuery, Page, decode_number, encode_number
 from service.api.problems import problems
 from service.api.schemas import PathName
 from service.api.tagged import NOT_MODIFIED, tagged
@@ -56,11 +56,11 @@ def list_datasets(
     cursor: CursorQuery = None,
 ) -> Page[DatasetRead]:
     """Datasets, the oldest first."""
-    after = decode_number(cursor) if cursor else 0
+    after = decode_number(cursor) if cursor is not None else 0
     rows = queries.page(session, state=state, after=after, limit=limit + 1)
     items = [DatasetRead.model_validate(row) for row in rows[:limit]]
     more = len(rows) > limit
-    return Page(items=items, next_cursor=encode(rows[limit - 1].id) if more else None)
+    return Page(items=items, next_cursor=encode_number(rows[limit - 1].id) if more else None)
 
 
 @router.get(

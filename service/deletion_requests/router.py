@@ -13,9 +13,11 @@ from service.api.pagination import (
     CursorQuery,
     LimitQuery,
     Page,
+    TimeCursorQuery,
     decode_number,
     decode_time_and_id,
-    encode,
+    encode_number,
+    encode_time_and_id,
 )
 from service.api.problems import problems
 from service.api.schemas import ShortText
@@ -91,7 +93,7 @@ def list_deletion_requests(
     overdue: bool | None = None,
     client_reference: ShortText | None = None,
     limit: LimitQuery = 100,
-    cursor: CursorQuery = None,
+    cursor: TimeCursorQuery = None,
 ) -> Page[DeletionRequestRead]:
     """Requests, the newest first."""
     rows = queries.page(
@@ -100,14 +102,14 @@ def list_deletion_requests(
         dataset=dataset,
         overdue=overdue,
         client_reference=client_reference,
-        before=decode_time_and_id(cursor) if cursor else None,
+        before=decode_time_and_id(cursor) if cursor is not None else None,
         limit=limit + 1,
     )
     more = len(rows) > limit
     last = rows[limit - 1] if more else None
     return Page(
         items=[show_request(request, session, row) for row in rows[:limit]],
-        next_cursor=encode(last.accepted_at.isoformat(), last.id) if last else None,
+        next_cursor=encode_time_and_id(last.accepted_at, last.id) if last else None,
     )
 
 
@@ -172,12 +174,12 @@ def list_samples(
     stored = stored_as(found, disposition) if disposition else None
     if disposition is not None and stored is None:
         return Page(items=[], next_cursor=None)
-    after = decode_number(cursor) if cursor else -1
+    after = decode_number(cursor) if cursor is not None else -1
     rows = queries.samples(session, found, stored=stored, after=after, limit=limit + 1)
     more = len(rows) > limit
     return Page(
         items=[show_sample(found, row) for row in rows[:limit]],
-        next_cursor=encode(rows[limit - 1].position) if more else None,
+        next_cursor=encode_number(rows[limit - 1].position) if more else None,
     )
 
 
@@ -187,10 +189,10 @@ def list_events(
 ) -> Page[EventRead]:
     """What happened to the request and to the jobs that serve it, the oldest first."""
     found = service.find(session, request_id)
-    after = decode_number(cursor, largest=2**63 - 1) if cursor else 0
+    after = decode_number(cursor, largest=2**63 - 1) if cursor is not None else 0
     rows = queries.events(session, found, after=after, limit=limit + 1)
     more = len(rows) > limit
     return Page(
         items=[EventRead.model_validate(row) for row in rows[:limit]],
-        next_cursor=encode(rows[limit - 1].id) if more else None,
+        next_cursor=encode_number(rows[limit - 1].id) if more else None,
     )

@@ -35,7 +35,11 @@ router = APIRouter(
 PLAIN = "text/plain"
 ENCODINGS = ("utf-8", "utf8", "us-ascii")
 BAD_REQUEST = 400
-LINES = {"schema": {"type": "string"}, "example": "sample-1\nsample-2\n"}
+LINE = r"[^\x00\r\n]{1,255}"
+LINES = {
+    "schema": {"type": "string", "pattern": rf"^{LINE}(\r?\n{LINE})*(\r?\n)?$"},
+    "example": "sample-1\nsample-2\n",
+}
 
 
 @router.post(

@@ -5,7 +5,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.pagination import CursorQuery, LimitQuery, Page, decode_time_and_id, encode
+from service.api.pagination import (
+    LimitQuery,
+    Page,
+    TimeCursorQuery,
+    decode_time_and_id,
+    encode_time_and_id,
+)
 from service.api.problems import problems
 from service.api.schemas import ShortText
 from service.api.tagged import NOT_MODIFIED, etag_of, tagged
@@ -64,17 +70,17 @@ def list_jobs(
     model: ShortText | None = None,
     dataset: ShortText | None = None,
     limit: LimitQuery = 100,
-    cursor: CursorQuery = None,
+    cursor: TimeCursorQuery = None,
 ) -> Page[JobRead]:
     """Jobs, the newest first."""
-    before = decode_time_and_id(cursor) if cursor else None
+    before = decode_time_and_id(cursor) if cursor is not None else None
     rows = queries.page(
         session, state=state, model=model, dataset=dataset, before=before, limit=limit + 1
     )
     last = rows[limit - 1][0] if len(rows) > limit else None
     return Page(
         items=[show_job(job, version) for job, version in rows[:limit]],
-        next_cursor=encode(last.created_at.isoformat(), last.id) if last else None,
+        next_cursor=encode_time_and_id(last.created_at, last.id) if last else None,
     )
 
 

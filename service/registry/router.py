@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.api.deps import SettingsDep, StoreDep
 from service.api.links import path_of
-from service.api.pagination import CursorQuery, LimitQuery, Page, decode_number, encode
+from service.api.pagination import CursorQuery, LimitQuery, Page, decode_number, encode_number
 from service.api.problems import GoneError, NotReadyError, problems
 from service.api.schemas import PathName, ShortText
 from service.api.tagged import NOT_MODIFIED, has_already, tagged
@@ -80,12 +80,12 @@ def list_models(
     cursor: CursorQuery = None,
 ) -> Page[ModelRead]:
     """Models, the oldest first."""
-    after = decode_number(cursor) if cursor else 0
+    after = decode_number(cursor) if cursor is not None else 0
     rows = queries.models(session, state=state, dataset=dataset, after=after, limit=limit + 1)
     more = len(rows) > limit
     return Page(
         items=[show_model(session, row) for row in rows[:limit]],
-        next_cursor=encode(rows[limit - 1].id) if more else None,
+        next_cursor=encode_number(rows[limit - 1].id) if more else None,
     )
 
 
@@ -108,12 +108,12 @@ def list_versions(
 ) -> Page[VersionRead]:
     """Versions of a model, the oldest first."""
     model = service.find(session, name)
-    after = decode_number(cursor) if cursor else 0
+    after = decode_number(cursor) if cursor is not None else 0
     rows = queries.versions(session, model, state=state, after=after, limit=limit + 1)
     more = len(rows) > limit
     return Page(
         items=[show_version(request, store, model, row) for row in rows[:limit]],
-        next_cursor=encode(rows[limit - 1].number) if more else None,
+        next_cursor=encode_number(rows[limit - 1].number) if more else None,
     )
 
 

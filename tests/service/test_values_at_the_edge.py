@@ -4,7 +4,6 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
-from service.api.pagination import encode
 from tests import factories
 from tests.service import calls
 
@@ -55,13 +54,11 @@ def test_bodies(client: TestClient, session: Session, path: str, body: str) -> N
         "/v1/models/cnn/aliases/%00",
         "/v1/models/cnn/versions/99999999999999999999",
         "/v1/datasets/digits/tombstones?since=9223372036854775808",
-        f"/v1/datasets?cursor={encode('999999999999999999')}",
-        f"/v1/models/cnn/versions?cursor={encode('999999999999999999')}",
-        f"/v1/datasets?cursor={encode('²')}",
-        f"/v1/datasets?cursor={encode('0' * 20 + '9' * 20)}",
-        f"/v1/models?cursor={encode('0' * 20 + '9' * 20)}",
-        f"/v1/models/cnn/versions?cursor={encode('1' * 40)}",
-        f"/v1/datasets?cursor={encode('9' * 5000)}"[:500],
+        f"/v1/datasets?cursor={'9' * 19}",
+        f"/v1/models/cnn/versions?cursor={'9' * 19}",
+        "/v1/datasets?cursor=²",
+        f"/v1/models?cursor={'0' * 20}{'9' * 20}",
+        f"/v1/datasets?cursor={'9' * 5000}",
     ],
 )
 def test_paths_and_queries(client: TestClient, session: Session, path: str) -> None:
@@ -79,7 +76,7 @@ def test_cursors_of_a_request(client: TestClient, session: Session, part: str, n
     factories.dataset(session)
     request = factories.request(session, ["s-1"])
 
-    page = f"/v1/deletion-requests/{request.id}/{part}?cursor={encode(number)}"
+    page = f"/v1/deletion-requests/{request.id}/{part}?cursor={number}"
 
     calls.refused(client.get(page), 422, "cursor")
 
