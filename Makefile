@@ -15,6 +15,7 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 FAULTS_ARGS ?=
 FUZZ_ARGS ?=
+NUMERICS_ARGS ?=
 SEED ?=
 BENCH_ARGS ?=
 
@@ -67,6 +68,10 @@ chaos: $(STAMP) ## Faults at random, then one check of everything; MINUTES=20 SE
 fuzz: MINUTES ?= 10
 fuzz: $(STAMP) ## Throw generated requests at the API and check every answer; MINUTES=10 SEED=17.
 	$(BIN)/python -m tests.fuzz --minutes '$(MINUTES)' $(if $(SEED),--seed '$(SEED)') $(FUZZ_ARGS)
+
+.PHONY: numerics
+numerics: $(STAMP) ## Run the numeric tests as on other processors; NUMERICS_ARGS="avx2 -k redirect".
+	$(BIN)/python -m tests.numerics $(NUMERICS_ARGS)
 
 .PHONY: bench
 bench: $(STAMP) ## Compare unlearning methods; BENCH_ARGS="--tasks memorised-100 --seeds 1".

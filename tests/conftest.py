@@ -29,8 +29,12 @@ from service.core.settings import Settings
 from service.embedded import EmbeddedPostgres, EmbeddedRedis, ServerURLs
 from service.main import create_app
 
-# Taken out of the environment, so that no test reads a setting of whoever runs the suite.
-GIVEN = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("UNLEARND_")}
+# Taken out of the environment, so that no test reads a setting of whoever runs the suite, and kept
+# for the processes among which pytest divides the tests.
+GIVEN: dict[str, str] = json.loads(os.environ.pop("GIVEN_TO_TESTS", "{}"))
+GIVEN |= {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("UNLEARND_")}
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["GIVEN_TO_TESTS"] = json.dumps(GIVEN)
 
 # What is registered lies in folders that tests make, wherever these are.
 ANYWHERE = "file:///"
@@ -38,6 +42,16 @@ os.environ["UNLEARND_SOURCES"] = ANYWHERE
 
 # What the databases of the tests take at most at one time, with room to spare.
 SPACE = 4 * 2**30
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """What a report of a failed test needs to say of the machine."""
+    if all(argument.startswith("tests/service") for argument in config.args):
+        return []
+    # Loading torch takes a second.
+    from tests import numerics
+
+    return [numerics.described()]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

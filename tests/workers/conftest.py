@@ -4,7 +4,16 @@ import pytest
 import torch
 from filelock import FileLock
 
+from tests import numerics
 from tests.workers.memorised import Digits, memorised
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what hangs on how a processor rounds, so that it can be run as on others."""
+    for item in items:
+        numeric = item.nodeid.rpartition("/")[0] in numerics.FOLDERS
+        if numeric and item.get_closest_marker("exact") is None:
+            item.add_marker(pytest.mark.numerics)
 
 
 @pytest.fixture(scope="session")
@@ -14,7 +23,7 @@ def memorised_digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(numerics.THREADS)
     with FileLock(folder / "memorised.lock"):
         made = memorised(weights=folder / "memorised.safetensors")
     torch.set_num_threads(before)

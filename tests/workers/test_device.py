@@ -59,6 +59,7 @@ def test_a_network_that_takes_no_step_in_bfloat16_is_computed_in_float32(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    monkeypatch.setattr("workers.unlearning.precision.kernels_take_bfloat16", lambda: True)
     cpu, images = torch.device("cpu"), torch.rand(4, 1, 8, 8)
     chosen = choose_compute(cpu, Ranks(), "auto", "auto", tmp_path)
     assert chosen.precision == torch.bfloat16

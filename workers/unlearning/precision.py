@@ -21,14 +21,23 @@ def best_precision(device: torch.device) -> torch.dtype:
 
     It has the range of float32, so that no loss has to be scaled. GPUs that only emulate it
     (before compute capability 8.0) would be slower with it, and so would CPUs that convert each
-    number (measured by `make bench-precision`; decision 0026).
+    number (measured by `make bench-precision`; decision 0026), also where `ONEDNN_MAX_CPU_ISA`
+    forbids the instructions that a CPU has.
     """
     if device.type == "cuda":
         computes = torch.cuda.get_device_capability(device) >= (8, 0)
     else:
         has = torch.cpu.get_capabilities()
-        computes = device.type == "cpu" and any(has.get(name) for name in BFLOAT16_ON_CPU)
+        able = any(has.get(name) for name in BFLOAT16_ON_CPU)
+        computes = device.type == "cpu" and able and kernels_take_bfloat16()
     return torch.bfloat16 if computes else torch.float32
+
+
+def kernels_take_bfloat16() -> bool:
+    """Whether oneDNN, which computes on a CPU, has kernels for it within the limit that is set."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 (no public name tells)
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[Any]:

@@ -14,6 +14,8 @@ from workers.evaluation.representations import (
 from workers.evaluation.shams import draw_shams
 from workers.unlearning.neighbours import near
 
+pytestmark = pytest.mark.exact
+
 
 def test_a_held_out_sample_is_used_once_for_the_nearest() -> None:
     """Three forgotten samples are like the held-out one at 4; the second of them is nearest."""

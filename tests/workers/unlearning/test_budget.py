@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests import numerics
 from tests.workers.memorised import Digits, Watched, same, state
 from tests.workers.unlearning.test_auto import Sized, fail, run, use
 from workers.unlearning.auto import method as auto
@@ -56,7 +57,7 @@ def test_a_run_that_goes_on_has_no_more_time_than_was_left(digits: Digits, tmp_p
         remaining=Sized(48_000),
         forgotten=Sized(12_000),
         holdout=Sized(10_000),
-        compute=Compute(saves=saves),
+        compute=Compute(saves=saves, precision=numerics.PRECISION),
     )
     now = 0.0
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests import numerics
 from tests.workers.memorised import FEW_STEPS, Digits, same, samples, state
 from tests.workers.unlearning.test_resuming import Always, Cut, CutShortError, complain
 from workers.unlearning.base import ParameterError, Problem, Progress, Unlearned
@@ -76,7 +77,9 @@ def test_without_a_guide_a_student_is_distilled_first_and_once(
     digits: Digits, unlearned: Unlearned, tmp_path: Path
 ) -> None:
     compute = Compute(
-        scratch=tmp_path, saves=DiskSavepoints(tmp_path / "saves", Always(0), Ranks(), complain)
+        scratch=tmp_path,
+        saves=DiskSavepoints(tmp_path / "saves", Always(0), Ranks(), complain),
+        precision=numerics.PRECISION,
     )
     problem = digits.problem(compute=compute, parameters={"student": LEARNT})
     phases: list[str] = []

@@ -1,6 +1,9 @@
 """Fewer bits and compiled networks: the same job, and what was done is told."""
 
 import copy
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +41,24 @@ def test_a_cpu_stays_at_float32_unless_it_computes_in_less(
     monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], best: torch.dtype
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    monkeypatch.setattr("workers.unlearning.precision.kernels_take_bfloat16", lambda: True)
 
     assert best_precision(CPU) == best
     assert Compute().facts() == {"processes": 1, "precision": "float32"}
+
+
+def test_a_cpu_whose_kernels_are_limited_stays_at_float32() -> None:
+    """In a process of its own: the limit is read once."""
+    asked = (
+        "import torch; from workers.unlearning import precision;"
+        "torch.cpu.get_capabilities = lambda: {'avx512_bf16': True};"
+        "print(precision.best_precision(torch.device('cpu')))"
+    )
+    env = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run(
+        [sys.executable, "-c", asked], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "torch.float32\n"
 
 
 @pytest.mark.parametrize("method", ["redirect", "distil", "laf"])

@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 
-from tests.workers.memorised import Digits, samples, state
+from tests import numerics
+from tests.workers.memorised import Digits, nearly_same, samples, state
 from workers.runner.launch import leave_the_interpreter
 from workers.unlearning.base import Problem, Samples
 from workers.unlearning.compute import Compute
@@ -72,7 +73,7 @@ def be_one_of_two(rank: int, folder: str) -> None:
     faulthandler.enable()
     # As a native thread does at times that still runs when an interpreter is taken apart.
     atexit.register(os.abort)
-    torch.set_num_threads(1)
+    torch.set_num_threads(numerics.THREADS)
     home, ranks = Path(folder), Ranks(rank, 2)
     dist.init_process_group(
         "gloo", f"file://{home}/group", timedelta(seconds=60), world_size=2, rank=rank
@@ -140,8 +141,7 @@ def test_the_result_is_that_of_one_process(digits: Digits, together: Path, metho
     first, second = (load_file(together / f"{method}-{rank}.safetensors") for rank in (0, 1))
 
     assert all(torch.equal(first[name], second[name]) for name in first)
-    for name, tensor in state(alone).items():
-        assert torch.allclose(first[name], tensor, atol=2e-3), name
+    assert nearly_same(first, state(alone), atol=2e-3)
     other = digits_cnn()
     other.load_state_dict(first)
     everything = torch.arange(len(digits.remaining))

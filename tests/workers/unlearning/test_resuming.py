@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests import numerics
 from tests.workers.memorised import Digits, same, state
 from workers.unlearning.auto import method as auto
 from workers.unlearning.base import Problem, Progress, Report, Unlearned
@@ -15,6 +16,8 @@ from workers.unlearning.compute import Compute
 from workers.unlearning.ranks import Ranks
 from workers.unlearning.registry import get_method
 from workers.unlearning.savepoints import Clock, DiskSavepoints, NullSavepoints, Saved
+
+pytestmark = pytest.mark.exact
 
 # Few steps, with every turn that a method can take: lessons that continue, rewinds, looks.
 METHODS: dict[str, dict[str, Any]] = {
@@ -80,7 +83,7 @@ def complain(sentence: str) -> None:
 def problem_in(digits: Digits, method: str, folder: Path) -> Problem:
     folder.mkdir(exist_ok=True)
     saves = DiskSavepoints(folder / "saves", Always(0), Ranks(), complain)
-    compute = Compute(scratch=folder, saves=saves)
+    compute = Compute(scratch=folder, saves=saves, precision=numerics.PRECISION)
     return digits.problem(parameters=METHODS.get(method, {}), compute=compute, min_agreement=0.99)
 
 
@@ -143,7 +146,7 @@ def test_a_choice_goes_on_in_the_method_that_it_was_in(
 
         return unlearn(problem, "auto", report)
 
-    undisturbed = run(harsh("plain", compute=Compute()), 0)
+    undisturbed = run(harsh("plain", compute=Compute(precision=numerics.PRECISION)), 0)
     assert [trial["method"] for trial in undisturbed.summary["auto"]["tried"]][:2] == [
         "redirect",
         "distil",
