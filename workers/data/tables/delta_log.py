@@ -1,47 +1,66 @@
 """Looking into a Delta log before the library does, which opens whatever the log names."""
 
+import base64
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from service.core.sources import SourceError
+from workers.data import places
 from workers.data.errors import DatasetError
+from workers.data.locations import fault
+from workers.data.parquet import open_parquet
 from workers.data.tables.opening import names_in, open_file
 
 LOG = "_delta_log"
 # What a log says of files beside it: deletion vectors, and the parts of a checkpoint.
 VECTOR = ("add.deletionVector.storageType", "add.deletionVector.pathOrInlineDv")
 SIDECAR = ("sidecar.path",)
+BESIDE, ANYWHERE = "u", "p"
+# The name of a vector's file is a UUID in the digits of Z85, behind an optional folder.
+NAME = 20
+Z85 = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+B85 = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
 
 
 def refuse_foreign_files(root: str) -> bool:
-    """Refuse a log that has a deletion vector or a part of a checkpoint read from elsewhere.
+    """Refuse a log that has anything read but regular files of the table's own folder.
 
-    Returns whether there is a log. Data files are not looked at: their URLs are checked when they
-    are opened.
+    Returns whether there is a log. Data files are not looked at: they are checked when they are
+    opened.
 
     Raises:
         DatasetError: there is such a file, or the log is damaged.
         OSError: the storage failed; it may answer another time.
     """
     names = names_in(f"{root}/{LOG}")
+    vectors: set[str] = set()
     for name in names:
         uri = f"{root}/{LOG}/{name}"
-        if name.endswith(".json") and name[:1].isdigit():
-            found = _in_lines(uri)
-        elif name.endswith(".parquet"):
-            found = _in_checkpoint(uri)
-        else:
-            continue
-        for kind, path in found:
-            if kind == "p" or (kind == "sidecar" and "/" in path):
+        for kind, path in _read(uri):
+            if kind == ANYWHERE or (kind == "sidecar" and "/" in path):
                 raise DatasetError(
                     f"{uri} names a file by an absolute path, which is not opened. Compact the "
                     "table in its own folder, or export a snapshot to plain Parquet files."
                 )
+            if kind == BESIDE:
+                vectors.add(_name(path, uri))
+    if root.startswith("file:"):
+        for vector in sorted(vectors):
+            _refuse_irregular(f"{root}/{vector}")
     return bool(names)
+
+
+def _read(uri: str) -> Iterator[tuple[str, str]]:
+    """The kind and the path of each file that a file of the log names."""
+    if uri.endswith(".json"):
+        yield from _in_lines(uri)
+    elif uri.endswith(".parquet"):
+        yield from _in_checkpoint(uri)
+    else:
+        with open_file(uri):
+            return
 
 
 def _in_lines(uri: str) -> Iterator[tuple[str, str]]:
@@ -56,13 +75,10 @@ def _in_lines(uri: str) -> Iterator[tuple[str, str]]:
 
 
 def _in_checkpoint(uri: str) -> Iterator[tuple[str, str]]:
-    try:
-        with open_file(uri) as raw, pq.ParquetFile(raw) as file:
-            for batch in file.iter_batches(columns=[*VECTOR, *SIDECAR]):
-                for action in batch.to_pylist():
-                    yield from _named(action)
-    except pa.ArrowException:
-        raise DatasetError(f"{uri} cannot be read as Parquet.") from None
+    with open_parquet(uri) as file:
+        for batch in file.iter_batches(columns=[*VECTOR, *SIDECAR]):
+            for action in batch.to_pylist():
+                yield from _named(action)
 
 
 def _named(action: Any) -> Iterator[tuple[str, str]]:
@@ -76,3 +92,24 @@ def _named(action: Any) -> Iterator[tuple[str, str]]:
     sidecar = action.get("sidecar")
     if sidecar and sidecar.get("path") is not None:
         yield "sidecar", str(sidecar["path"])
+
+
+def _name(path: str, uri: str) -> str:
+    """The name of a vector's file, from the table's folder on."""
+    folder, code = path[:-NAME], path[-NAME:]
+    try:
+        octets = base64.b85decode(code.encode("ascii").translate(bytes.maketrans(Z85, B85)))
+        name = f"deletion_vector_{UUID(bytes=octets)}.bin"
+    except ValueError:
+        raise DatasetError(f"{uri} names a deletion vector that no file can have.") from None
+    return f"{folder}/{name}" if folder else name
+
+
+def _refuse_irregular(uri: str) -> None:
+    try:
+        places.open_file(uri).close()
+    except FileNotFoundError:
+        # Older vectors are cleaned up; the log still names them.
+        return
+    except (SourceError, PermissionError) as error:
+        raise DatasetError(fault(uri, error)) from error

@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workers.data.errors import DatasetError
+from workers.data.parquet import open_parquet
 from workers.data.tables.fields import FIELD_ID, by_number, mapped, numbered
 from workers.data.tables.iceberg_files import current_metadata, files_of, url_of
-from workers.data.tables.opening import open_file, read_file
+from workers.data.tables.opening import read_file
 from workers.data.tables.snapshot import Member, Snapshot, library
 from workers.data.tables.view import View, template
 
@@ -113,7 +114,7 @@ def _positions(deletes: Any, path: str) -> Positions:
     if deletes.content != DataFileContent.POSITION_DELETES:
         raise DatasetError(_equality_deletes(uri))
     if kind == "parquet":
-        with open_file(uri) as raw, pq.ParquetFile(raw) as file:
+        with open_parquet(uri) as file:
             found = file.read(columns=["file_path", "pos"])
         ours = found.filter(pc.equal(found["file_path"], path))["pos"]
         named: Positions = ours.cast(pa.int64()).to_numpy()

@@ -7,9 +7,10 @@ from typing import Any
 from workers.data.errors import DatasetError
 
 EXPORT = "which is not read: export a snapshot of it to plain Parquet files and register these."
+APART = ', or "holdout_format" for held-out files.'
 LOGS = {
-    "delta": ("a Delta table", 'register its folder with "format": "delta".'),
-    "iceberg": ("an Iceberg table", 'register its folder with "format": "iceberg".'),
+    "delta": ("a Delta table", f'register its folder with "format": "delta"{APART}'),
+    "iceberg": ("an Iceberg table", f'register its folder with "format": "iceberg"{APART}'),
     "hudi": ("a Hudi table", EXPORT),
     "lance": ("a Lance table", EXPORT),
     "paimon": ("a Paimon table", EXPORT),

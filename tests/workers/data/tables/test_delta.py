@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,32 @@ def test_a_link_in_a_log_is_not_followed(tmp_path: Path) -> None:
         Indexed("delta", (tmp_path / "pets").as_uri())
 
 
+def test_a_deletion_vector_that_leads_out_or_is_a_pipe_is_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(WITH_VECTOR, tmp_path / "pets")
+    only = Sources((of_path(tmp_path / "pets"),))
+    monkeypatch.setattr(opening, "allowed", lambda: only)
+    (vector,) = (tmp_path / "pets").glob("*.bin")
+    shutil.move(vector, tmp_path / "away.bin")
+
+    vector.symlink_to(tmp_path / "away.bin")
+    with pytest.raises(DatasetError, match=r"deletion_vector_61d16c75\S* is not opened"):
+        Indexed("delta", (tmp_path / "pets").as_uri(), id_column="value", inputs=[])
+    vector.unlink()
+    os.mkfifo(vector)
+    with pytest.raises(DatasetError, match="is no regular file, but a pipe"):
+        Indexed("delta", (tmp_path / "pets").as_uri(), id_column="value", inputs=[])
+
+
+def test_a_log_with_a_pipe_is_not_opened(tmp_path: Path) -> None:
+    delta(tmp_path / "pets", rows(["a"]))
+    os.mkfifo(tmp_path / "pets" / "_delta_log" / "_last_checkpoint")
+
+    with pytest.raises(DatasetError, match="_last_checkpoint is no regular file, but a pipe"):
+        Indexed("delta", (tmp_path / "pets").as_uri())
+
+
 @pytest.mark.parametrize(
     ("folder", "version", "sentence"),
     [
@@ -230,6 +257,18 @@ def test_a_damaged_log_is_told_without_its_words(tmp_path: Path) -> None:
         Indexed("delta", (tmp_path / "pets").as_uri())
 
     assert "secret" not in str(caught.value)
+
+
+def test_a_damaged_checkpoint_is_told_by_name(tmp_path: Path) -> None:
+    table = delta(tmp_path / "pets", rows(["a"]))
+    table.create_checkpoint()
+    (checkpoint,) = (tmp_path / "pets" / "_delta_log").glob("*.parquet")
+    content = bytearray(checkpoint.read_bytes())
+    content[-40:-20] = bytes(20)
+    checkpoint.write_bytes(content)
+
+    with pytest.raises(DatasetError, match=r"checkpoint\.parquet cannot be read as Parquet"):
+        Indexed("delta", (tmp_path / "pets").as_uri())
 
 
 def test_a_feature_that_is_not_known_is_refused_by_name(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a view makes of a file: names, types, constants, and the rows that are left."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from workers.data import columns
+from workers.data.batches import ParquetFile
 from workers.data.errors import DatasetError
 from workers.data.specs import ImageSpec
 from workers.data.tables.fields import by_name, mapped
 from workers.data.tables.live import LiveFile
 from workers.data.tables.view import View, named_in_file, template
+from workers.data.watched import Watched
 
 NAME = b"name"
 INNER = [
@@ -25,6 +28,10 @@ NUMBERS = pa.field("numbers", pa.list_(pa.int64()), metadata={NAME: b"c-2"})
 COUNTRY = pa.field("country", pa.string())
 
 
+def opened(path: Path) -> ParquetFile:
+    return ParquetFile(Watched(io.BytesIO(path.read_bytes())))
+
+
 def seen(folder: Path, deleted: list[int], **written: Any) -> LiveFile:
     """Six rows as a table sees them that calls the columns otherwise."""
     photos = [{"f-1": b"x" * (row + 1)} for row in range(6)]
@@ -34,7 +41,7 @@ def seen(folder: Path, deleted: list[int], **written: Any) -> LiveFile:
         **written,
     }
     pq.write_table(pa.table(given), folder / "a.parquet", row_group_size=4)
-    file = pq.ParquetFile(folder / "a.parquet")
+    file = opened(folder / "a.parquet")
     find = by_name(NAME)
     fields = [mapped(one, file.schema_arrow, find) for one in (PHOTO, NUMBERS)]
     row = template([*fields, named_in_file(COUNTRY, None)], {"country": "nl"})
@@ -95,7 +102,7 @@ def test_a_file_that_has_other_rows_than_it_had_is_refused(tmp_path: Path) -> No
     view = View.of(3, np.array([], np.int64), template([COUNTRY], {}))
 
     with pytest.raises(DatasetError, match="had 3 rows, and has 2: index it again"):
-        LiveFile(pq.ParquetFile(tmp_path / "b.parquet"), view, "b.parquet")
+        LiveFile(opened(tmp_path / "b.parquet"), view, "b.parquet")
 
 
 def test_what_cannot_be_the_tables_type_is_refused_and_not_cast(tmp_path: Path) -> None:
