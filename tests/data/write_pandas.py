@@ -14,6 +14,7 @@ def with_pyarrow(frame: pd.DataFrame) -> None:
     """Each file has one or two rows."""
     frame.to_parquet(PANDAS / "columns.parquet")
     some = frame[["sample_id", "flat"]]
+    some.to_parquet(PANDAS / "columns.parquet.gzip", compression="gzip")
     for name in ("index", "range"):
         (PANDAS / name).mkdir(exist_ok=True)
     # Filtered, the index is a column; else it is a range in the metadata.

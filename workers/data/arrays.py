@@ -133,6 +133,10 @@ def _complaint(column: Any, spec: ArraySpec, row: int) -> str:
 def _shape(value: Any) -> str | None:
     """That of lists in lists; None where there is a null, or lists differ in length."""
     try:
-        return str(list(np.asarray(value, dtype=np.float64).shape)) if value is not None else None
+        held = np.asarray(value, dtype=object)
+        np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
         return None
+    if any(one is None for one in held.ravel()):
+        return None
+    return str(list(held.shape))

@@ -26,7 +26,7 @@ EXPECTED = {
 }
 WHAT = {"image": "an encoded image", "text": "a text", "audio": "a sound"}
 HOW_TO_EMBED = (
-    "embed it, in Hugging Face datasets by "
+    "embed what they hold, in Hugging Face datasets by "
     '`dataset.with_format("arrow").map(datasets.table.embed_table_storage, batched=True)` before '
     "`to_parquet`"
 )
@@ -49,7 +49,7 @@ def check_column(schema: pa.Schema, spec: InputSpec, uri: str) -> None:
     if _fits(kind, spec):
         return
     what = f"The column {spec.column} of {uri} holds {name_of(kind)}, not {EXPECTED[spec.kind]}."
-    if _names_files(kind):
+    if _names_files(kind) or (is_text(kind) and not isinstance(spec, TextSpec)):
         what += f" Files that rows name are never opened: {HOW_TO_EMBED}."
     raise DatasetError(what)
 

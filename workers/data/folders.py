@@ -6,10 +6,11 @@ from typing import Any
 
 from workers.data.errors import DatasetError
 
-# Rows in another form than Parquet. What describes a data set, such as `dataset_info.json`, is not.
+# Rows in another form than Parquet, or in Parquet under another name. What describes rows, such as
+# `dataset_info.json`, is not among them.
 OTHER_FORMS = (
     ".arrow", ".avro", ".csv", ".duckdb", ".feather", ".h5", ".hdf5", ".ipc", ".jsonl", ".ndjson",
-    ".npy", ".npz", ".orc", ".sqlite", ".tar", ".tfrecord", ".tsv", ".xlsx",
+    ".npy", ".npz", ".orc", ".parq", ".pq", ".sqlite", ".tar", ".tfrecord", ".tsv", ".xlsx",
 )  # fmt: skip
 PACKED = (".bz2", ".gz", ".gzip", ".xz", ".zip", ".zst")
 SUFFIX = ".parquet"
@@ -35,8 +36,9 @@ def _refuse(files: Sequence[str], folders: Sequence[str], uri: str) -> None:
     others = [name for name in files if _holds_rows(name)]
     if others:
         raise DatasetError(
-            f"The folder {uri} holds {_listed(others)}, which would be left out for it is not "
-            f"Parquet: write its rows as Parquet, or name what to read, as by {uri}/*.parquet."
+            f"The folder {uri} holds {_listed(others)}, which would be left out: only files "
+            f"whose names end in {SUFFIX} are read from a folder. Rename it if it is Parquet, "
+            f"write its rows as Parquet if not, or name what to read, as by {uri}/*{SUFFIX}."
         )
     parts = [name for name in folders if "=" in name]
     if parts:

@@ -51,7 +51,10 @@ def is_list(kind: pa.DataType) -> bool:
 
 
 def plain(column: Any) -> Any:
-    """The same values without extension, dictionary, runs or views; lists keep what is in them."""
+    """The same values without extension, dictionary or runs; text and binary without views.
+
+    Lists stay as they are, for pyarrow's cast of a view to a list loses values without a word.
+    """
     kind = column.type
     if isinstance(kind, pa.BaseExtensionType):
         storage = plain(column.storage)
@@ -64,17 +67,7 @@ def plain(column: Any) -> Any:
         return column.cast(pa.large_string())
     if pa.types.is_binary_view(kind):
         return column.cast(pa.large_binary())
-    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
-        return _without_view(column)
     return column
-
-
-def _without_view(column: Any) -> Any:
-    # Arrow's own cast to a list empties the lists that come after a null.
-    ends = np.cumsum(lengths(column))
-    offsets = pa.array(np.concatenate([[0], ends]), pa.int64())
-    empty = column.is_null() if column.null_count else None
-    return pa.LargeListArray.from_arrays(offsets, column.flatten(), mask=empty)
 
 
 def lengths(column: Any) -> Any:

@@ -1,7 +1,7 @@
 """Files of one dataset that hold a column in different types: widened, or refused; never cast."""
 
 import uuid
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workers.data.copying import agreed, copy_to_disk
+from workers.data.copying import copy_to_disk
 from workers.data.errors import DatasetError
 from workers.data.index import read_holdout, read_ids
 from workers.data.parquet import FileRef
+from workers.data.processing import raw_processing
 from workers.data.specs import ArraySpec, AudioSpec, InputSpec
+from workers.plan import DataFile, DataPlan
+from workers.runner.loading import load_sets
 
 PIXELS = ArraySpec("pixels", (2,))
 SOUND = AudioSpec("sound", 8000)
@@ -105,6 +108,11 @@ def test_a_type_that_changed_since_it_was_indexed_is_refused_by_the_job(tmp_path
         copy_to_disk(files, PIXELS, "sample_id", tmp_path / "copied.npy")
 
 
+def unrecorded(file: dict[str, Any]) -> DataFile:
+    """As it was indexed by a release that did not record types."""
+    return DataFile.model_validate({**file, "types": {}})
+
+
 def test_held_out_files_are_held_against_those_to_train_on(tmp_path: Path) -> None:
     write(tmp_path / "holdout" / "h.parquet", pixels=lists(pa.int64(), [[1, 2]]))
     write(tmp_path / "train" / "a.parquet", pixels=lists(pa.float64(), [[0.5, 1]]))
@@ -112,9 +120,15 @@ def test_held_out_files_are_held_against_those_to_train_on(tmp_path: Path) -> No
 
     with pytest.raises(DatasetError, match=r"float64 in .*a\.parquet, and int64 in .*h\.parquet"):
         index(tmp_path / "train", [PIXELS], apart)
-    files = [replace(file, types={}) for file in index(tmp_path / "train", [PIXELS])]
+    plan = DataPlan(
+        files=[unrecorded(asdict(file)) for file in index(tmp_path / "train", [PIXELS])],
+        holdout_files=[unrecorded(one) for one in apart],
+        id_column="sample_id",
+        inputs=[PIXELS],
+    )
+    nothing = np.array([], np.int64)
     with pytest.raises(DatasetError, match=r"int64 in .*h\.parquet, and float64 in .*a\.parquet"):
-        agreed([*files, *(FileRef(**{**one, "types": {}}) for one in apart)], [PIXELS])
+        load_sets(plan, nothing, nothing, tmp_path, raw_processing())
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,23 @@ def test_columns_of_other_types_are_refused_by_name(
         index(tmp_path, [spec], column)
 
 
+@pytest.mark.parametrize("column", [pa.array(["0.png"]), pa.array([{"path": "0.png"}])])
+def test_columns_of_names_of_files_are_told_how_to_embed_them(
+    tmp_path: Path, column: pa.Array
+) -> None:
+    with pytest.raises(DatasetError, match=r"never opened: embed what they hold, .*embed_table_st"):
+        index(tmp_path, [IMAGE], column)
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    columns = [pa.array(["a"]), pa.array(["b"]), structs(pngs(1))]
+    table = pa.Table.from_arrays(columns, ["sample_id", "sample_id", "given"])
+    pq.write_table(table, tmp_path / "a.parquet")
+
+    with pytest.raises(DatasetError, match="has 2 columns that are called sample_id: keep one"):
+        list(read_ids(tmp_path.as_uri(), "sample_id", [IMAGE], 255, lambda _: None))
+
+
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="has no column photo"):
         index(tmp_path, [ImageSpec("photo")], structs(pngs(1)))

@@ -95,6 +95,8 @@ def test_what_is_no_known_form_is_called_unreadable(tmp_path: Path) -> None:
 
 
 LEFT_OUT = [
+    ("b.pq", "holds b.pq, which would be left out"),
+    ("b.parquet.gzip", "holds b.parquet.gzip, which would be left out"),
     ("b.csv", "holds b.csv, which would be left out"),
     ("b.CSV.gz", "holds b.CSV.gz, which would be left out"),
     ("b.parquet.zst", "holds b.parquet.zst, which would be left out"),

@@ -5,6 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from workers.data.arrays import to_numpy
 from workers.data.columns import contents, misfits
 from workers.data.layouts import is_list, is_text, lengths, plain
 from workers.data.specs import ArraySpec, ImageSpec, TextSpec
@@ -53,10 +54,12 @@ def test_lists_are_the_same_in_every_layout(kind: pa.DataType) -> None:
 
 def test_views_may_lie_in_any_order_and_overlap() -> None:
     column = pa.ListViewArray.from_arrays(
-        pa.array([4, 0, 2, 1]), pa.array([2, 2, 1, 2]), pa.array([1, 2, 3, 4, 5, 6])
+        pa.array([4, 0, 1]), pa.array([2, 2, 2]), pa.array([1, 2, 3, 4, 5, 6])
     )
 
-    assert plain(column).to_pylist() == column.to_pylist() == [[5, 6], [1, 2], [3], [2, 3]]
+    numbers = to_numpy(column, ArraySpec("a", (2,)), "a.parquet", 0)
+
+    assert numbers.tolist() == [[5, 6], [1, 2], [2, 3]]
 
 
 def test_a_boolean_of_eight_bits_is_true_where_it_is_not_zero() -> None:
@@ -75,6 +78,7 @@ BROKEN: list[tuple[Any, str]] = [
     ([[1, 2], [3, 4], [5, 6]], "of the shape [2, 2] in a, but of the shape [3, 2]"),
     ([], "of the shape [2, 2] in a, but of the shape [0]"),
 ]
+UNTOLD = BROKEN[:4]
 
 
 @pytest.mark.parametrize(
@@ -91,6 +95,7 @@ def test_a_nested_row_of_another_shape_is_told_by_both_shapes(
 
     assert found.rows == [1, 3]
     assert complaint in found.complaint
+    assert ("but of" in found.complaint) == ((row, complaint) not in UNTOLD)
     assert misfits(column.slice(2), SQUARE).rows == [1]
 
 
@@ -124,6 +129,6 @@ def test_rows_that_only_name_a_file_are_told_apart_from_rows_without_one() -> No
     found = misfits(column, ImageSpec("image"))
 
     assert found.rows == [1, 3]
-    assert "names a file in image, which is never opened: embed it" in found.complaint
+    assert "names a file in image, which is never opened: embed what" in found.complaint
     assert "patient" not in found.complaint
     assert misfits(pa.array(given[::2], views), ImageSpec("image")).rows == [1, 2]

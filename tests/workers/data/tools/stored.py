@@ -91,6 +91,10 @@ CASES = [
     read(PANDAS, "lists of NumPy arrays", D, array("lists_of_arrays"), NUMBERS),
     read(PANDAS, "NumPy arrays, flat", D, array("flat"), NUMBERS),
     read(PANDAS, "text as categories", D, (TextSpec("text"),), TEXTS),
+    read(
+        PANDAS, "`.parquet.gzip`, by its name", "pandas/columns.parquet.gzip", array("flat"),
+        NUMBERS, "read: it is compressed inside",
+    ),
     refused(
         PANDAS, "integers with gaps as IDs", "they became floating-point numbers, with no one "
         "spelling", "pandas/float_ids.parquet", array("flat"), "holds double: it must hold text",
@@ -195,7 +199,7 @@ CASES = [
     refused(
         DATASETS, "images from files, by `to_parquet`", "it writes the files' names alone; embed "
         "them", "datasets/images_named.parquet", (ImageSpec("image"),),
-        "Row 0, 1 names a file in image, which is never opened: embed it",
+        "Row 0, 1 names a file in image, which is never opened: embed what",
     ),
     refused(
         DATASETS, "the same, by `to_pandas`", "it writes the files' names alone; embed them",
