@@ -53,7 +53,7 @@ def measure(given: argparse.Namespace, home: Path, console: Console) -> dict[str
         if given.json:
             given.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
-    with service(home) as up:
+    with service(home, given.folder) as up:
         # The others need a dataset, so the first part is left out by naming few rows only.
         keep("Registering a dataset", "datasets", parts.datasets(up, given.folder, sizes))
         if "upload" in wanted:

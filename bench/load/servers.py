@@ -115,10 +115,16 @@ def wait_for(url: str, started: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextmanager
-def service(home: Path) -> Iterator[Service]:
+def service(home: Path, data: Path) -> Iterator[Service]:
+    """`unlearnd up` on a home of its own; what is registered lies in `data`."""
     home.mkdir(parents=True, exist_ok=True)
     port, log = free_port(), home / "up.log"
-    env = plain_environment(UNLEARND_HOME=str(home), UNLEARND_PORT=str(port), UNLEARND_DEVICE="cpu")
+    env = plain_environment(
+        UNLEARND_HOME=str(home),
+        UNLEARND_PORT=str(port),
+        UNLEARND_SOURCES=f"file://{data}",
+        UNLEARND_DEVICE="cpu",
+    )
     with process(["service.cli", "up"], env, log) as up:
         wait_for(f"http://127.0.0.1:{port}/readyz", up, log)
         key = (home / "admin.key").read_text(encoding="utf-8").strip()

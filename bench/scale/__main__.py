@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
 
+    # What this process reads of its datasets is read as a worker reads it.
+    os.environ["UNLEARND_SOURCES"] = f"file://{given.folder.absolute()}"
     console = Console(width=180)
     found: list[dict[str, Any]] = []
     for rows in map(int, given.rows.split(",")):

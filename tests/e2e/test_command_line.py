@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from service.core.settings import FOLDERS_OF_A_HOME, IN_A_HOME
 from tests.conftest import plain_environment
 from tests.e2e.conftest import SLOW, Service, command_line, descendants, running
 
@@ -45,6 +46,9 @@ def test_the_demo_runs_the_main_job_and_leaves_nothing_running(tmp_path: Path) -
     version = tmp_path / "home" / "demo" / "storage" / "models" / "digits" / told["digest"]
     assert str(version) in done.stdout
     assert (version / "manifest.json").exists()
+    kept = {path.name for path in (tmp_path / "home" / "demo").iterdir()}
+    # What a service keeps in its home, beside what is registered, is what no URL may name.
+    assert kept - {"data", ".unlearnd-demo"} <= {*IN_A_HOME, *FOLDERS_OF_A_HOME}
     left = [command_line(pid) for pid in set(descendants(os.getpid())) - before]
     assert [line for line in left if line] == []
     assert processes_of(tmp_path) == []
