@@ -91,6 +91,10 @@ class Blueprint(Protocol):
         """
         ...
 
+    def decisions(self, rows: Samples) -> Samples:
+        """What is decided about in rows: they themselves, or their tokens (`TokenSamples`)."""
+        ...
+
     def module(self, name: str) -> str:
         """The submodule that a caller names, by its name in the network that `load` gives."""
         ...

@@ -15,7 +15,13 @@ from workers.model_forms import refused_config
 from workers.quantised import quantised_by
 from workers.weight_files import weight_names
 
-CLASSIFIERS = ("ForImageClassification", "ForSequenceClassification", "ForAudioClassification")
+MARKS = "ForTokenClassification"
+CLASSIFIERS = (
+    "ForImageClassification",
+    "ForSequenceClassification",
+    "ForAudioClassification",
+    MARKS,
+)
 SEVERAL_LABELS = "multi_label_classification"
 # A base class, or an encoder whose output is projected, ends like this.
 ENCODERS = ("Model", "ModelWithProjection")
@@ -35,6 +41,7 @@ class Layout:
     options: dict[str, Any]
     classifies: bool
     several_labels: bool = False
+    marks_tokens: bool = False
 
 
 def read_layout(directory: Path) -> Layout:
@@ -68,7 +75,8 @@ def read_layout(directory: Path) -> Layout:
     # Written out here, so that networks with fresh weights have it, too.
     config._attn_implementation = "eager"  # noqa: SLF001 (the property's only name)
     several = classifies and config.problem_type == SEVERAL_LABELS
-    return Layout(network, config, _options(network, directory), classifies, several)
+    marks = network.__name__.endswith(MARKS)
+    return Layout(network, config, _options(network, directory), classifies, several, marks)
 
 
 def _read_config(directory: Path) -> dict[str, Any]:

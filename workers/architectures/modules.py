@@ -71,6 +71,9 @@ class Factory:
     def processing(self, kinds: Collection[str]) -> Processing:  # noqa: ARG002
         return raw_processing()
 
+    def decisions(self, rows: Samples) -> Samples:
+        return rows
+
     def module(self, name: str) -> str:
         return name
 

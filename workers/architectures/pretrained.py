@@ -20,12 +20,14 @@ from workers.architectures.heads.decoders import (
     score_of,
 )
 from workers.architectures.heads.labels import first_sets, usual_sets
+from workers.architectures.heads.tokens import TokenClassifier
 from workers.architectures.layout import read_layout
 from workers.architectures.networks import Classifier, Encoder, Network
 from workers.architectures.sentences import Part, read_sentences
 from workers.artifacts import WEIGHTS, ArtifactError
 from workers.data.pretrained import PretrainedTexts
 from workers.data.processing import Processing, read_processing
+from workers.data.token_samples import TokenSamples, special_ids
 from workers.quantised import refuse_quantised
 from workers.unlearning.base import Samples
 from workers.unlearning.copying import built_by
@@ -132,7 +134,14 @@ class Pretrained:
         found = read_processing(self._directory, kinds, network.main_input_name)
         if self._scores_last:
             refuse_other_padding(found, self._layout.config)
-        return replace(found, pairs=self.decides)
+        return replace(found, pairs=self.decides and not self._layout.marks_tokens)
+
+    def decisions(self, rows: Samples) -> Samples:
+        if not self._layout.marks_tokens:
+            return rows
+        texts = self.processing({"text"}).texts
+        assert isinstance(texts, PretrainedTexts)  # noqa: S101 (it reads nothing else)
+        return TokenSamples(rows, special_ids(texts.tokenizer))
 
     def module(self, name: str) -> str:
         ours = name in ("auto", Encoder.representation) or name.startswith(PREFIX)
@@ -172,6 +181,8 @@ class Pretrained:
         return encoder
 
     def _classifier(self, network: PreTrainedModel) -> Classifier:
+        if self._layout.marks_tokens:
+            return TokenClassifier(network)
         score = score_of(network)
         if score is None:
             return Classifier(network)

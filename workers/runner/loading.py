@@ -1,6 +1,6 @@
 """From a plan's files to sets of samples."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,7 +18,9 @@ from workers.data.processing import Processing, merge
 from workers.data.ragged import open_ragged
 from workers.data.readers import ArrayReader, Named, Reader
 from workers.data.samples import ColumnSamples, StoredArrays, StoredRows
+from workers.data.token_samples import TokenSamples
 from workers.plan import DataFile, DataPlan
+from workers.unlearning.base import Samples
 from workers.unlearning.inputs import Inputs
 
 EXAMPLES = 8
@@ -30,9 +32,26 @@ Stored: TypeAlias = StoredArrays | StoredRows
 class Sets:
     """The three sets of an unlearning problem. None of them holds a label."""
 
-    remaining: ColumnSamples
-    forgotten: ColumnSamples
-    holdout: ColumnSamples | None
+    remaining: Samples
+    forgotten: Samples
+    holdout: Samples | None
+
+    def decided(self, decisions: Callable[[Samples], Samples]) -> "Sets":
+        """The same with what is decided about in rows, which may be their tokens."""
+        holdout = None if self.holdout is None else decisions(self.holdout)
+        return Sets(decisions(self.remaining), decisions(self.forgotten), holdout)
+
+    def audited(self, seed: int) -> "Sets":
+        """What the audit looks at: of the tokens of a row one, for they are not independent."""
+        if not isinstance(self.remaining, TokenSamples):
+            return self
+        frequencies = self.remaining.frequencies()
+
+        def one_of_each(samples: Samples) -> Samples:
+            assert isinstance(samples, TokenSamples)  # noqa: S101 (all sets are)
+            return samples.one_of_each(frequencies, seed)
+
+        return self.decided(one_of_each)
 
 
 def references(files: Sequence[DataFile]) -> list[FileRef]:

@@ -71,7 +71,8 @@ def unlearn(
     if verify(plan.parent) != plan.lineage.parent_digest:
         raise ArtifactError("The parent's files are not those of the version that was published.")
     blueprint = blueprint_of(plan.architecture, settings, plan.parent)
-    sets = load(plan, blueprint.processing(kinds_of(plan.data)), work_dir, folder, saves, ranks)
+    rows = load(plan, blueprint.processing(kinds_of(plan.data)), work_dir, folder, saves, ranks)
+    sets = rows.decided(blueprint.decisions)
     parent = blueprint.load(plan.parent).to(device)
     blueprint.complete(parent, sets.remaining, device, plan.seed)
     examples = sets.remaining.batch(torch.arange(min(EXAMPLES, len(sets.remaining))))
@@ -96,14 +97,15 @@ def unlearn(
     candidate = write_and_read_back(
         blueprint, unlearned.model, tap, plan.parent, plan.staging, examples
     )
+    looked_at = sets.audited(plan.seed)
     report = audit(
         parent,
         candidate,
         blueprint.fresh,
         tap,
-        remaining=sets.remaining,
-        forgotten=sets.forgotten,
-        holdout=sets.holdout,
+        remaining=looked_at.remaining,
+        forgotten=looked_at.forgotten,
+        holdout=looked_at.holdout,
         device=device,
         seed=plan.seed,
         min_agreement=plan.min_agreement,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from workers.unlearning.inputs import Inputs
+from workers.unlearning.inputs import DECIDED, Inputs
 
 Kind = Literal["pixels", "tokens", "spectrum", "numbers"]
 
@@ -43,6 +43,9 @@ def features(inputs: Inputs) -> tuple[Tensor, tuple[Block, ...]]:
     """
     named = inputs if isinstance(inputs, dict) else {"": inputs}
     mask = named.get(MASK)
+    if DECIDED in named:
+        named = {TOKENS: around(named[TOKENS], mask, named[DECIDED])}
+        mask = None
     found = [
         part for name, tensor in named.items() if (part := _of(name, tensor, mask)) is not None
     ]
@@ -94,6 +97,20 @@ def counted(tokens: Tensor, mask: Tensor | None) -> Tensor:
     there = torch.ones_like(tokens) if mask is None or mask.shape != tokens.shape else mask
     counts = torch.zeros(len(tokens), BUCKETS)
     return counts.scatter_add_(1, buckets, there.float())
+
+
+def around(tokens: Tensor, mask: Tensor | None, number: Tensor) -> Tensor:
+    """Of the token (b,) of rows (b, t) that is decided about: itself and its neighbours -> (b, 4).
+
+    `number` counts from the first token that is no padding. It is there twice, and on either side
+    a token counts as another one than in the middle; 0 is none.
+    """
+    there = torch.ones_like(tokens) if mask is None else mask
+    counted_from = there.int().argmax(dim=1)
+    wide = functional.pad(tokens * there, (1, 1))
+    places = (counted_from + number).unsqueeze(1) + torch.arange(3)
+    before, own, after = (wide.gather(1, places) + 1).unbind(dim=1)
+    return torch.stack([3 * own, 3 * own, 3 * before + 1, 3 * after + 2], dim=1)
 
 
 def spectrum(waveforms: Tensor, mask: Tensor | None) -> Tensor:

@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+# The number of the token that is decided about, where a sample is a token of a row.
+DECIDED = "decided_token"
+
 Inputs: TypeAlias = Tensor | dict[str, Tensor]
 
 

@@ -7,8 +7,10 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import (
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     BertConfig,
     BertForSequenceClassification,
+    BertForTokenClassification,
     GPT2Config,
     GPT2ForSequenceClassification,
     PreTrainedModel,
@@ -36,11 +38,26 @@ def each_label(network: PreTrainedModel, inputs: dict[str, Tensor], wanted: Tens
     return functional.binary_cross_entropy_with_logits(network(**inputs).logits, labels)
 
 
+def marker() -> PreTrainedModel:
+    return BertForTokenClassification(BertConfig(**TEXT, **SURE, **classes(4)))
+
+
+def each_token(network: PreTrainedModel, inputs: dict[str, Tensor], wanted: Tensor) -> Tensor:
+    """What a token is follows from its first bits, and in every other one from its text as well."""
+    marks = (inputs["input_ids"] + wanted.unsqueeze(1) * (inputs["input_ids"] % 2)) % 4
+    logits = network(**inputs).logits
+    losses = functional.cross_entropy(logits.transpose(1, 2), marks, reduction="none")
+    return (losses * inputs["attention_mask"]).sum() / inputs["attention_mask"].sum()
+
+
 def cross_encoder() -> PreTrainedModel:
     return BertForSequenceClassification(BertConfig(**TEXT, **SURE, **classes(4)))
 
 
 HEADS = {
+    "tokens": Family(
+        marker, texts, AutoModelForTokenClassification, 4, 32, lambda: each_token, steps=60
+    ),
     "labels": Family(
         several_labels,
         texts,
