@@ -64,15 +64,22 @@ def worker(
     # Celery tells of its end on standard output, past every logger; a worker has no other output.
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
-    # A run has all that its worker sees. A registration that hangs must not hold up the next one.
+    command = worker_command(queue, settings)
+    os.execv(sys.executable, command)  # noqa: S606 (a shell would add nothing)
+
+
+def worker_command(queue: Queue, settings: Settings) -> list[str]:
+    """What a worker becomes.
+
+    A run has all that its worker sees. A registration that hangs must not hold up the next one.
+    """
     at_once = settings.registrations_at_once if queue == "cpu" else 1
     # Threads, so that the supervisor answers and keeps its lease while its run computes.
-    command = [
+    return [
         *(sys.executable, "-m", "celery", "-q", "-A", "workers.app", "worker"),
         *("-P", "threads", "-c", str(at_once), "-Q", queue, "-n", f"{queue}-{os.getpid()}@%h"),
         *("--without-gossip", "--without-mingle", "--loglevel", settings.log_level),
     ]
-    os.execv(sys.executable, command)  # noqa: S606 (a shell would add nothing)
 
 
 def dispatcher() -> None:

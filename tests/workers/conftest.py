@@ -1,10 +1,12 @@
 import os
+from collections.abc import Iterator
 
 import pytest
 import torch
 from filelock import FileLock
 
 from tests import numerics
+from tests.workers.indexing.silence import Silent
 from tests.workers.memorised import Digits, memorised
 
 
@@ -28,3 +30,12 @@ def memorised_digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
         made = memorised(weights=folder / "memorised.safetensors")
     torch.set_num_threads(before)
     return made
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Silent]:
+    """A server that never answers, and that an operator has named among the sources."""
+    server = Silent()
+    monkeypatch.setenv("UNLEARND_SOURCES", f"file:///,{server.prefix}")
+    yield server
+    server.end()
