@@ -176,11 +176,10 @@ def left_out_part(names: Collection[str]) -> str | None:
 def refused_config(said: dict[str, Any]) -> str | None:
     """Why the network that a `config.json` describes is not read; None if it may be."""
     if "pretrained_cfg" in said and "architecture" in said:
-        name = said["architecture"]
         return (
-            "This is a network of timm, which needs torchvision to be built. Register it with "
-            '{"kind": "module", "factory": "timm:create_model", "kwargs": {"model_name": '
-            f'"{name}", "num_classes": …}}}}, where the operator allows timm: in '
+            "This is a network of timm, which is not built from its config.json. Register it with "
+            '"kind": "module", "factory": "timm:create_model", and as "kwargs" its model_args and '
+            f'{{"model_name": "{str(said["architecture"])[:100]}"}}; the operator allows timm: in '
             "UNLEARND_MODULE_FACTORIES."
         )
     if "_class_name" in said and "_diffusers_version" in said:

@@ -98,3 +98,19 @@ def test_what_is_refused_is_refused_for_its_reason(
         runs.validated(plan)
 
     assert case.refusal in str(caught.value)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_card_is_served_as_it_is_only_where_its_owner_says_so(
+    datasets: dict[str, DataPlan], runs: Runs, kept: bool
+) -> None:
+    case = next(case for case in READ if "and a card" in case.what)
+    directory, first = runs.place / "model", runs.place / "first"
+    case.save(directory)
+    plan = registration(case, directory, datasets["texts"], first)
+
+    runs.validated(plan.model_copy(update={"keep_card": kept}))
+
+    card, served = (place / "README.md" for place in (directory, first))
+    assert (served.read_bytes() == card.read_bytes()) is kept
+    assert ("Marked sentence" in served.read_text("utf-8")) is kept

@@ -22,6 +22,10 @@ def sentence_model(directory: Path) -> None:
     shutil.copytree(DATA / "sentence-transformers" / "trained", directory)
 
 
+def cross_encoder(directory: Path) -> None:
+    shutil.copytree(DATA / "sentence-transformers" / "cross-encoder", directory)
+
+
 def check_that_its_modules_are_there(directory: Path, first: Path) -> None:
     for name in ("2_Dense", "3_LayerNorm"):
         weights = Path(name, "model.safetensors")
@@ -36,6 +40,13 @@ CASES = [
         "read, with all modules and the default prompt; the text of its card is left out",
         sentence_model,
         check=check_that_its_modules_are_there,
+    ),
+    Case(
+        "sentence-transformers",
+        "6.2.0",
+        "a `CrossEncoder` of several labels",
+        "read as a classifier, with its default prompt",
+        cross_encoder,
     ),
     Case(
         "peft",
@@ -60,6 +71,6 @@ CASES = [
         "refused: register it as a `module` with the factory `timm:create_model`",
         timm_network,
         given="images",
-        refusal="This is a network of timm, which needs torchvision",
+        refusal="This is a network of timm, which is not built from its config.json.",
     ),
 ]
