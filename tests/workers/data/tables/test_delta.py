@@ -263,9 +263,7 @@ def test_a_damaged_checkpoint_is_told_by_name(tmp_path: Path) -> None:
     table = delta(tmp_path / "pets", rows(["a"]))
     table.create_checkpoint()
     (checkpoint,) = (tmp_path / "pets" / "_delta_log").glob("*.parquet")
-    content = bytearray(checkpoint.read_bytes())
-    content[-40:-20] = bytes(20)
-    checkpoint.write_bytes(content)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-9])
 
     with pytest.raises(DatasetError, match=r"checkpoint\.parquet cannot be read as Parquet"):
         Indexed("delta", (tmp_path / "pets").as_uri())
