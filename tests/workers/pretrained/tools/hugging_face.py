@@ -1,6 +1,7 @@
 """What transformers and safetensors save."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from transformers import (
     AutoTokenizer,
     MixtralConfig,
     MixtralForSequenceClassification,
+    PreTrainedModel,
     RobertaConfig,
     RobertaForSequenceClassification,
     T5Config,
@@ -24,6 +26,7 @@ from transformers import (
 from tests.workers.data.media import save_tokenizer, texts
 from tests.workers.pretrained.data import PIXELS
 from tests.workers.pretrained.families import SMALL, TEXT, bert, bert_encoder, seeded, vit
+from tests.workers.pretrained.heads import gpt2, marker, several_labels
 from tests.workers.pretrained.tools.case import Case
 from workers.plan import Architecture
 
@@ -35,6 +38,16 @@ INDEX = "model.safetensors.index.json"
 def classifier_of_texts(directory: Path, **how: Any) -> None:
     save_tokenizer(directory, model_max_length=24)
     seeded(bert).save_pretrained(directory, **how)
+
+
+def saved(make: Callable[[], PreTrainedModel]) -> Callable[[Path], object]:
+    """A network of texts beside its tokenizer."""
+
+    def save(directory: Path) -> None:
+        save_tokenizer(directory, model_max_length=24)
+        seeded(make).save_pretrained(directory)
+
+    return save
 
 
 def tokenizer_as_words(directory: Path) -> None:
@@ -188,6 +201,14 @@ CASES = [
         check=check_that_the_tokenizer_is_there,
     ),
     Case(*TRANSFORMERS, "a mixture of experts (Mixtral)", "read", mixture_of_experts),
+    Case(*TRANSFORMERS, "a classifier over a decoder (GPT-2)", "read", saved(gpt2)),
+    Case(
+        *TRANSFORMERS,
+        "a classifier of several labels (`multi_label_classification`)",
+        "read",
+        saved(several_labels),
+    ),
+    Case(*TRANSFORMERS, "a marker of tokens (`BertForTokenClassification`)", "read", saved(marker)),
     Case(*TRANSFORMERS, "a classifier of images", "read", classifier_of_images, given="images"),
     Case(
         *TRANSFORMERS,
