@@ -31,7 +31,10 @@ def fill(database: Database, settings: Settings) -> World:
         digits = factories.dataset(session, rows=1000)
         factories.dataset(session, "letters", state=DatasetState.INVALID, reason="Row 3 is empty.")
         cnn = factories.model(session, digits, max_fraction=1.0)
-        factories.model(session, digits, "mlp").state = ModelState.INVALID
+        # One that is invalid never had a version, and may be registered anew.
+        mlp = factories.model(session, digits, "mlp")
+        factories.unpublish(session, mlp)
+        mlp.move_to(ModelState.INVALID)
         requests = [factories.request(session, [f"s-{n}", "nobody", "nobody"]) for n in range(4)]
         requests[1].move_to(RequestState.PROCESSING)
         requests[1].move_to(RequestState.FAILED)
