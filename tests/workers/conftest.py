@@ -1,13 +1,16 @@
+import copy
 import os
 from collections.abc import Iterator
 
 import pytest
 import torch
 from filelock import FileLock
+from safetensors.torch import load_file, save_file
 
 from tests import numerics
 from tests.workers.indexing.silence import Silent
-from tests.workers.memorised import Digits, memorised
+from tests.workers.memorised import LEARNT, Digits, memorised
+from workers.unlearning.registry import get_method
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,3 +42,24 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[Silent]:
     monkeypatch.setenv("UNLEARND_SOURCES", f"file:///,{server.prefix}")
     yield server
     server.end()
+
+
+@pytest.fixture(scope="session")
+def distilled_digits(
+    memorised_digits: Digits, tmp_path_factory: pytest.TempPathFactory
+) -> torch.nn.Module:
+    """A student of the memorised digits by `distil` with `LEARNT`, one for all test processes."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    weights, before = folder / "distilled.safetensors", torch.get_num_threads()
+    torch.set_num_threads(numerics.THREADS)
+    with FileLock(folder / "distilled.lock"):
+        if not weights.exists():
+            problem = memorised_digits.problem(parameters=LEARNT)
+            made = get_method("distil").unlearn(problem, lambda _progress: None)
+            save_file(made.model.state_dict(), weights)
+    torch.set_num_threads(before)
+    student = copy.deepcopy(memorised_digits.parent)
+    student.load_state_dict(load_file(weights))
+    return student

@@ -40,6 +40,10 @@ FEW_STEPS: dict[str, dict[str, Any]] = {
 }
 
 
+# Of distillation: enough for a student that has learnt what its parent says.
+LEARNT: dict[str, Any] = {"min_steps": 400}
+
+
 @dataclass(frozen=True)
 class Tensors:
     """Samples that lie in memory."""

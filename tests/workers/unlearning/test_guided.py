@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tests import numerics
-from tests.workers.memorised import FEW_STEPS, Digits, same, samples, state
+from tests.workers.memorised import FEW_STEPS, LEARNT, Digits, same, samples, state
 from tests.workers.unlearning.test_resuming import Always, Cut, CutShortError, complain
 from workers.unlearning.base import ParameterError, Problem, Progress, Unlearned
 from workers.unlearning.compute import Compute
@@ -20,18 +20,14 @@ from workers.unlearning.redirect.targets import guided_targets
 from workers.unlearning.registry import get_method
 from workers.unlearning.savepoints import DiskSavepoints
 
-# A student that is good enough to guide.
-LEARNT: dict[str, Any] = {"min_steps": 400}
-
 
 def run(problem: Problem) -> Unlearned:
     return get_method("guided").unlearn(problem, lambda _progress: None)
 
 
 @pytest.fixture(scope="module")
-def student(digits: Digits) -> torch.nn.Module:
-    problem = digits.problem(parameters=LEARNT)
-    return get_method("distil").unlearn(problem, lambda _progress: None).model
+def student(distilled_digits: torch.nn.Module) -> torch.nn.Module:
+    return distilled_digits
 
 
 @pytest.fixture(scope="module")
