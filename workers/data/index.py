@@ -13,7 +13,7 @@ from workers.data.agreement import Agreement
 from workers.data.batches import ParquetFile, batches
 from workers.data.errors import DatasetError
 from workers.data.ids import as_text
-from workers.data.parquet import FileRef, IDDigest, list_files, open_parquet
+from workers.data.parquet import FileRef, IDDigest, list_files, open_parquet, refuse_many
 from workers.data.specs import ArraySpec, InputSpec, TextSpec
 from workers.data.tables.live import LiveFile
 from workers.data.tables.snapshot import Look, Snapshot
@@ -95,6 +95,7 @@ def members(uri: str, snapshot: Snapshot | None) -> list[tuple[str, Look | None]
     """The files to read, in order of name, and what finds out how a table's one is to be read."""
     if snapshot is None:
         return [(name, None) for name in list_files(uri)]
+    refuse_many(len(snapshot.members), uri)
     return [(member.uri, member.look) for member in snapshot.members]
 
 

@@ -65,12 +65,17 @@ def list_files(uri: str) -> list[str]:
         raise DatasetError(fault(uri, error)) from error
     if not found.urls:
         raise DatasetError(f"There is no file at {uri}.")
-    if len(found.urls) > MOST_FILES:
+    refuse_many(len(found.urls), uri)
+    return found.urls
+
+
+def refuse_many(files: int, uri: str) -> None:
+    """Raise DatasetError for more files than a dataset may have."""
+    if files > MOST_FILES:
         raise DatasetError(
-            f"There are {len(found.urls)} files at {uri}, and a dataset may have {MOST_FILES}: "
+            f"There are {files} files at {uri}, and a dataset may have {MOST_FILES}: "
             "write fewer and larger ones."
         )
-    return found.urls
 
 
 @contextmanager

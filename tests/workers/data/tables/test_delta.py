@@ -249,6 +249,16 @@ def test_what_is_no_such_table_or_version_is_refused(
         Indexed("delta", (tmp_path / folder).as_uri(), version)
 
 
+def test_a_table_of_more_files_than_a_dataset_may_have_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delta(tmp_path / "pets", rows(["a", "b"], part=[0, 1]), partition_by=["part"])
+    monkeypatch.setattr("workers.data.parquet.MOST_FILES", 1)
+
+    with pytest.raises(DatasetError, match=r"There are 2 files at .* may have 1"):
+        Indexed("delta", (tmp_path / "pets").as_uri())
+
+
 def test_a_damaged_log_is_told_without_its_words(tmp_path: Path) -> None:
     delta(tmp_path / "pets", rows(["a"]))
     (tmp_path / "pets" / "_delta_log" / f"{1:020}.json").write_text('{"add": "secret')
