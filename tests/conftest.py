@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 from uuid import uuid4
 
@@ -37,7 +37,9 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["GIVEN_TO_TESTS"] = json.dumps(GIVEN)
 
 # What is registered lies in folders that tests make, wherever these are.
-ANYWHERE = "file:///"
+# Folders that are hidden somewhere are open only if they are named.
+ROOTS = ("/", gettempdir(), Path(__file__).parents[1])
+ANYWHERE = ",".join(f"file://{root}" for root in ROOTS)
 os.environ["UNLEARND_SOURCES"] = ANYWHERE
 
 # What the databases of the tests take at most at one time, with room to spare.
@@ -180,7 +182,7 @@ def settings(tmp_path: Path, database_url: str, servers: ServerURLs) -> Settings
         dispatch_interval_seconds=0.1,
         ring_again_seconds=2,
         device="cpu",
-        sources=[ANYWHERE],
+        sources=ANYWHERE.split(","),
     )
 
 
