@@ -23,7 +23,7 @@ BESIDE = {
     r".*[._]weight_(qdata|scale_inv)": "fp8 or torchao",
 }
 # As safetensors names types; what is no matrix may be a mask or a table of such numbers.
-FEW_BITS = re.compile(r"[FI]?(F8|F4|F6|I4|U4).*|I8|U8")
+FEW_BITS = re.compile(r"F8_.*|F6_.*|F4(_.*)?|[IU][48]")
 
 
 def quantised_by(said: dict[str, Any]) -> str | None:

@@ -14,6 +14,7 @@ from workers.architectures import blueprint_of
 from workers.architectures.pretrained import Pretrained
 from workers.artifacts import ArtifactError, take_over
 from workers.plan import Architecture
+from workers.quantised import refuse_quantised
 from workers.runner.readback import refuse_unless_rewritten, write_and_read_back
 from workers.unlearning.inputs import Inputs
 from workers.unlearning.tap import find_tap
@@ -105,3 +106,9 @@ def test_a_factorys_weights_in_eight_bits_are_not_taken_for_floating_ones(tmp_pa
 
     with pytest.raises(ArtifactError, match="is of type F8_E5M2"):
         blueprint_of(architecture, Settings(), tmp_path).load(tmp_path)
+
+
+def test_double_precision_is_not_taken_for_few_bits(tmp_path: Path) -> None:
+    save_file({"head.weight": torch.zeros(2, 2, dtype=torch.float64)}, tmp_path / WEIGHTS)
+
+    refuse_quantised(tmp_path, by_name=True)
