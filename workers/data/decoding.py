@@ -1,6 +1,7 @@
 """From encoded images and sounds to pixels and waveforms."""
 
 import io
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -62,7 +63,7 @@ def to_image(encoded: bytes) -> Image.Image:
             or grey values of 32 bits, whose range nothing says.
         Exception: Pillow cannot decode it.
     """
-    with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
+    with opened(encoded) as image:
         # Pillow itself only warns, up to twice as many.
         if image.width * image.height > (Image.MAX_IMAGE_PIXELS or 0):
             raise UndecodableError("it has too many pixels")
@@ -74,6 +75,17 @@ def to_image(encoded: bytes) -> Image.Image:
             grey = np.asarray(turned).astype(np.uint32)
             turned = Image.fromarray(((grey + 128) // 257).astype(np.uint8))
         return turned.convert("RGB")
+
+
+def opened(encoded: bytes) -> Image.Image:
+    """Raises `UndecodableError` where the header claims far too many pixels; see `to_image`."""
+    with warnings.catch_warnings():
+        # It is refused by the same number, below.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            return Image.open(io.BytesIO(encoded), formats=FORMATS)
+        except Image.DecompressionBombError:
+            raise UndecodableError("it has too many pixels") from None
 
 
 def to_waveform(encoded: bytes, sampling_rate: int) -> npt.NDArray[np.float32]:

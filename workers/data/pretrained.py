@@ -16,6 +16,7 @@ from transformers.feature_extraction_sequence_utils import SequenceFeatureExtrac
 
 from workers.data.decoding import Where
 from workers.data.errors import DatasetError
+from workers.data.long_texts import refuse_long, token_ids
 from workers.data.readers import Named, Rows
 from workers.data.sentences import read_settings
 from workers.data.token_limits import text_config, token_limit
@@ -128,15 +129,13 @@ class PretrainedTexts:
             DatasetError: the tokenizer marks a single text with several token types.
         """
         prompted = [self.prompt + text for text in texts]
-        made = self.tokenizer(prompted, truncation=True, max_length=self.limit, padding=False)
-        if any(any(types) for types in made.get("token_type_ids", [])):
-            raise DatasetError("The model's tokenizer gives a text several token types.")
-        return [np.array(tokens, np.int32) for tokens in made["input_ids"]]
+        return [np.array(row, np.int32) for row in token_ids(self.tokenizer, prompted, self.limit)]
 
     def encode_pairs(self, first: list[str], second: list[str]) -> Rows:
         """Pairs of texts -> token IDs, cut off at the limit, and the token types behind them."""
         prompted = [self.prompt + text for text in first]
         how: dict[str, Any] = {"truncation": True, "max_length": self.limit, "padding": False}
+        refuse_long([*prompted, *second])
         made = self.tokenizer(prompted, second, **how)
         ids = made["input_ids"]
         types = made.get("token_type_ids") or [[0] * len(row) for row in ids]
