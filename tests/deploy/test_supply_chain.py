@@ -13,6 +13,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from service.core.settings import Settings
+
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
@@ -29,6 +31,9 @@ MADE_FROM = {
     "security": PROJECT["dependency-groups"]["security"],
     **{f"extras/{extra}": [*SERVICE, *lines] for extra, lines in EXTRAS.items()},
 }
+AT_ONCE = Settings.model_fields["registrations_at_once"].default
+# What a worker takes beside its runs and registrations.
+WORKER_ITSELF_MIB = 512
 LOCKS = sorted((ROOT / "locks").rglob("*.txt"))
 ENTRY = re.compile(
     r"^(\S+)==(\S+)(?: ; .+?)? \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE
@@ -115,6 +120,10 @@ def test_workers_have_less_memory_than_the_machine_and_their_runs_have_less_stil
         service = compose["services"][name]
         (gib,) = re.findall(r"^\$\{WORKER_MEMORY:-(\d+)g\}$", service["mem_limit"])
         assert service["memswap_limit"] == service["mem_limit"]
-        given = service["environment"]["UNLEARND_JOB_MEMORY_LIMIT_MIB"]
-        (mib,) = re.findall(r"^\$\{JOB_MEMORY_MIB:-(\d+)\}$", given)
-        assert int(mib) < int(gib) * 1024
+        for setting, variable, at_once in (
+            ("JOB_MEMORY_LIMIT_MIB", "JOB_MEMORY_MIB", 1),
+            ("REGISTRATION_MEMORY_LIMIT_MIB", "REGISTRATION_MEMORY_MIB", AT_ONCE),
+        ):
+            given = service["environment"][f"UNLEARND_{setting}"]
+            (mib,) = re.findall(rf"^\$\{{{variable}:-(\d+)\}}$", given)
+            assert int(mib) * at_once + WORKER_ITSELF_MIB <= int(gib) * 1024
