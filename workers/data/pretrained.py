@@ -20,6 +20,7 @@ from workers.data.long_texts import refuse_long, token_ids
 from workers.data.readers import Named, Rows
 from workers.data.sentences import read_settings
 from workers.data.token_limits import text_config, token_limit
+from workers.model_references import NO_FILES
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
 TOKENIZER = "tokenizer.json"
@@ -227,7 +228,7 @@ def read_texts(directory: Path) -> PretrainedTexts:
             f"The model's directory has no {TOKENIZER}, which texts need: save the tokenizer there "
             "with save_pretrained."
         )
-    tokenizer: Any = _read(AutoTokenizer.from_pretrained, directory, "tokenizer")
+    tokenizer: Any = _read(AutoTokenizer.from_pretrained, directory, "tokenizer", **NO_FILES)
     if tokenizer.pad_token_id is None:
         raise DatasetError(
             "The model's tokenizer has no padding token: name one as pad_token in "

@@ -8,6 +8,7 @@ from workers.data.places import Folder, open_folder
 from workers.model_files import PART_WEIGHTS, describes
 from workers.model_forms import left_out_part, refused_form
 from workers.model_json import refuse_damage
+from workers.model_references import refuse_references
 from workers.weight_files import INDEX, shards_of
 
 WANTED = {WEIGHTS, CARD, INDEX}
@@ -20,8 +21,8 @@ def fetch_model(uri: str, target: Path, *, whole: bool = False) -> None:
     that: then no file may stay behind that could be a part of the model.
 
     Raises:
-        ArtifactError: the location is not one that can be read, is in a form that is not read, or
-            holds no weights in safetensors.
+        ArtifactError: the location is not one that can be read, is in a form that is not read,
+            holds no weights in safetensors, or names files that lie elsewhere.
         OSError: the storage failed; it may answer another time.
     """
     try:
@@ -50,6 +51,7 @@ def fetch_model(uri: str, target: Path, *, whole: bool = False) -> None:
     if not has_weights:
         raise ArtifactError(f"{uri} holds no {WEIGHTS}.")
     refuse_damage(target)
+    refuse_references(target)
     unknown = left_out_part(found - shards.keys()) if whole else None
     if unknown is not None:
         raise ArtifactError(unknown)

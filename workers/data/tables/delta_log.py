@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -18,8 +19,13 @@ LOG = "_delta_log"
 VECTOR = ("add.deletionVector.storageType", "add.deletionVector.pathOrInlineDv")
 SIDECAR = ("sidecar.path",)
 BESIDE, ANYWHERE = "u", "p"
-# The name of a vector's file is a UUID in the digits of Z85, behind an optional folder.
+# A line of a log without these says nothing of such files. JSON may write letters as numbers.
+TELLING = (b"deletionVector", b"sidecar", b"\\u")
+# The name of a vector's file is a UUID in the digits of Z85, behind an optional folder. Readers
+# join both to the table's URL, where `file:` or a backslash would lead out of the table.
 NAME = 20
+FOLDER = re.compile(r"[\w-]*")
+SIDECAR_FILE = re.compile(r"[\w.-]+")
 Z85 = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
 B85 = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
 
@@ -39,7 +45,7 @@ def refuse_foreign_files(root: str) -> bool:
     for name in names:
         uri = f"{root}/{LOG}/{name}"
         for kind, path in _read(uri):
-            if kind == ANYWHERE or (kind == "sidecar" and "/" in path):
+            if kind == ANYWHERE or (kind == "sidecar" and not SIDECAR_FILE.fullmatch(path)):
                 raise DatasetError(
                     f"{uri} names a file by an absolute path, which is not opened. Compact the "
                     "table in its own folder, or export a snapshot to plain Parquet files."
@@ -66,7 +72,7 @@ def _read(uri: str) -> Iterator[tuple[str, str]]:
 def _in_lines(uri: str) -> Iterator[tuple[str, str]]:
     with open_file(uri) as lines:
         for line in lines:
-            if b"deletionVector" in line or b"sidecar" in line:
+            if any(word in line for word in TELLING):
                 try:
                     action = json.loads(line)
                 except (ValueError, RecursionError):
@@ -98,6 +104,8 @@ def _name(path: str, uri: str) -> str:
     """The name of a vector's file, from the table's folder on."""
     folder, code = path[:-NAME], path[-NAME:]
     try:
+        if not FOLDER.fullmatch(folder):
+            raise ValueError
         octets = base64.b85decode(code.encode("ascii").translate(bytes.maketrans(Z85, B85)))
         name = f"deletion_vector_{UUID(bytes=octets)}.bin"
     except ValueError:
