@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
 import h11
@@ -13,7 +14,14 @@ from uvicorn.server import ServerState
 
 from service.serving.crowd import Crowd
 from service.serving.limits import Limits
-from service.serving.refusals import BUSY, HEAD_TOO_SLOW, refusal
+from service.serving.refusals import (
+    BUSY,
+    HEAD_TOO_SLOW,
+    TWO_MEANINGS,
+    Refusal,
+    has_two_meanings,
+    refusal,
+)
 from service.serving.transport import Lingering
 
 # A body is not called slow before it has been on its way for this long.
@@ -76,7 +84,12 @@ class PatientProtocol(H11Protocol):
         super().data_received(data)
 
     def handle_events(self) -> None:
+        before = self.cycle
         super().handle_events()
+        begun = self.cycle is not before and not self.transport.is_closing()
+        if begun and has_two_meanings(self.headers):
+            self.refuse(HTTPStatus.BAD_REQUEST, TWO_MEANINGS)
+            return
         self._look()
 
     def on_response_complete(self) -> None:
@@ -102,10 +115,10 @@ class PatientProtocol(H11Protocol):
         error = sys.exc_info()[1]
         self.refuse(getattr(error, "error_status_hint", 400))
 
-    def refuse(self, status: int) -> None:
+    def refuse(self, status: int, words: Refusal | None = None) -> None:
         """Answer in the place of the application, as far as nothing is answered yet, and close."""
         self._was_refused = True
-        status, headers, body = refusal(status)
+        status, headers, body = refusal(status, words)
         if self._is_busy():
             # The application waits for a body that is broken, or does not come.
             self.cycle.disconnected = True

@@ -39,11 +39,27 @@ REFUSALS = {
     ),
 }
 NO_HTTP = Refusal("bad-request", "Bad Request", "This is no request of HTTP/1.1.")
+TWO_MEANINGS = Refusal(
+    code="ambiguous-request",
+    title="The request can be read in two ways",
+    detail="Send each header once, and a Content-Length or chunks, not both.",
+)
+# A proxy in front may take another one of several than we do.
+ONCE = (b"authorization", b"content-type", b"idempotency-key", b"range")
+LENGTHS = {b"content-length", b"transfer-encoding"}
 
 
-def refusal(status: int) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+def has_two_meanings(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether the head of a request, with names in small letters, says something twice."""
+    names = [name for name, _ in headers]
+    return set(names) >= LENGTHS or any(names.count(name) > 1 for name in ONCE)
+
+
+def refusal(
+    status: int, words: Refusal | None = None
+) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     """Status, headers and body. Whatever has no words of its own here is a 400."""
-    found = REFUSALS.get(status)
+    found = words or REFUSALS.get(status)
     if found is None:
         status, found = HTTPStatus.BAD_REQUEST.value, NO_HTTP
     body = Problem(

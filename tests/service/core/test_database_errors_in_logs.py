@@ -134,6 +134,19 @@ def test_a_line_is_one_json_object_with_its_level_and_process(
     assert (told["event"], told["level"], told["process"]) == ("GET /livez", "info", "test")
 
 
+def test_the_access_log_holds_no_query_into_which_a_caller_may_have_put_an_id(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging("INFO", process="test")
+
+    form = '%s - "%s %s HTTP/%s" %d'
+    given = ("127.0.0.1:1", "GET", "/v1/jobs?id=sid-SECRET?", "1.1", 422)
+    logging.getLogger("uvicorn.access").info(form, *given)
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["event"] == '127.0.0.1:1 - "GET /v1/jobs HTTP/1.1" 422'
+
+
 def test_a_message_that_quotes_a_database_error_loses_the_quote(
     session: Session, database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
