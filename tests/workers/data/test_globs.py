@@ -50,3 +50,11 @@ def test_a_name_that_would_be_another_url_is_refused_by_its_reason(named: Path) 
     (found, *_) = [name for name in list_files(url(named / "train")) if "::" in name]
     with pytest.raises(DatasetError, match="chains URLs"), open_parquet(found):
         pass
+
+
+def test_many_asterisks_take_no_longer_than_a_few(named: Path) -> None:
+    table(named / f"{'a' * 200}.parquet")
+
+    assert names(url(named / f"{'*a' * 40}*")) == [f"{'a' * 200}.parquet"]
+    with pytest.raises(DatasetError, match="There is no file"):
+        list_files(url(named / f"{'*a' * 40}*b"))

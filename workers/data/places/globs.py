@@ -1,5 +1,6 @@
 """Globs over folders of this machine. They follow no link to a folder."""
 
+import fnmatch
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -75,5 +76,12 @@ def is_found_otherwise(base: Path, name: Path, pattern: tuple[str, ...]) -> bool
 
 @lru_cache(maxsize=256)
 def segment(pattern: str) -> re.Pattern[str]:
-    """What one segment of a pattern matches, by the rules of fsspec."""
-    return re.compile(".*" if pattern == ANYWHERE else glob_translate(pattern), re.DOTALL)
+    """What one segment of a pattern matches, by the rules of fsspec.
+
+    Python's own form of it goes back over no asterisk, of which a segment may have many.
+
+    Raises:
+        ValueError: the pattern is none.
+    """
+    glob_translate(pattern)
+    return re.compile(".*" if pattern == ANYWHERE else fnmatch.translate(pattern), re.DOTALL)
