@@ -130,6 +130,12 @@ FORMS = (
         "Load it with a newer sentence-transformers, and save it again with save_pretrained.",
     ),
     Form(
+        "a Router of sentence-transformers, which has several networks",
+        r"router_config\.json",
+        "Register each network that was trained on the dataset from a directory of its own.",
+        needed=True,
+    ),
+    Form(
         "a folder of checkpoints",
         r"checkpoint-\d+/.*",
         "Register one of them: name its own directory in source_uri.",

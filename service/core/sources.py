@@ -66,8 +66,11 @@ class Location:
     segments: tuple[str, ...]
 
     @classmethod
-    def parse(cls, url: str) -> Self:
+    def parse(cls, url: str, *, found: bool = False) -> Self:
         """Take apart a URL that can be read in one way only.
+
+        `found` says that it is a file's that was listed, whose name on this machine stands in it as
+        it is: writers put a slash in the value of a partition into a folder's name as `%2F`.
 
         Raises:
             SourceError: it has another form, or its scheme is not one that is read.
@@ -90,7 +93,7 @@ class Location:
             raise SourceError(f"It names no bucket or host. Write {scheme}://, a name and a path.")
         if GLOB.search(authority) or (scheme in WEB and re.search(r"[?#]", path)):
             raise SourceError("A glob or a query cannot stand there. Name a path.")
-        return cls(scheme, authority, segments_of(path))
+        return cls(scheme, authority, segments_of(path, as_named=found and scheme == FILE))
 
     @property
     def path(self) -> str:
@@ -126,8 +129,10 @@ def is_control(char: str) -> bool:
     return char < " " or "\x7f" <= char < "\xa0" or "\ud800" <= char <= "\udfff"
 
 
-def segments_of(path: str) -> tuple[str, ...]:
+def segments_of(path: str, *, as_named: bool = False) -> tuple[str, ...]:
     """What lies between the slashes of an absolute path; one slash may end it.
+
+    `as_named` says that what reads it decodes nothing.
 
     Raises:
         SourceError: a segment is empty, leads upwards, or could be decoded to one that does.
@@ -135,7 +140,7 @@ def segments_of(path: str) -> tuple[str, ...]:
     segments = path.removeprefix("/").removesuffix("/").split("/")
     if segments == [""]:
         return ()
-    if ENCODED.search(path):
+    if not as_named and ENCODED.search(path):
         raise SourceError("It holds an encoded dot, separator or control character.")
     if any(segment in ("", ".", "..") for segment in segments):
         raise SourceError("Its path holds `..`, `.` or two slashes in a row. Write it out.")
@@ -171,13 +176,13 @@ class Sources:
     prefixes: tuple[Location, ...]
     own: tuple[Location, ...] = ()
 
-    def check(self, url: str) -> Location:
-        """The parts of a URL that may be opened.
+    def check(self, url: str, *, found: bool = False) -> Location:
+        """The parts of a URL that may be opened; `found` as in `Location.parse`.
 
         Raises:
             SourceError: it may not.
         """
-        location = Location.parse(url)
+        location = Location.parse(url, found=found)
         self.refuse_own(location)
         around = [prefix for prefix in self.prefixes if location.is_in(prefix)]
         if not around:

@@ -43,6 +43,11 @@ SAVED = {
         "0_Transformer/pytorch_model.bin",
         "1_Pooling/config.json",
     ],
+    "a Router of sentence-transformers, which has several networks": [
+        "modules.json",
+        "router_config.json",
+        "query_0_Transformer/config.json",
+    ],
     "a folder of checkpoints": ["checkpoint-500/config.json", "checkpoint-500/optimizer.pt"],
     "a folder of several models": ["one/config.json", "one/model.safetensors", "two/config.json"],
 }

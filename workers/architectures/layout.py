@@ -1,15 +1,19 @@
 """What `config.json` says: which class of `transformers`, and whether it can be unlearned."""
 
+import copy
 import inspect
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import transformers
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from workers.architectures.base import ArchitectureError
+from workers.architectures.sentences import read_sentences
 from workers.artifacts import CONFIG, WEIGHTS
 from workers.model_forms import refused_config
 from workers.quantised import quantised_by
@@ -42,6 +46,27 @@ class Layout:
     classifies: bool
     several_labels: bool = False
     marks_tokens: bool = False
+
+    def refuse_what_cannot_be_built(self) -> None:
+        """Refuse a configuration of which no network can be made, whatever the weights are.
+
+        Raises:
+            ArchitectureError: it is one, or describes a network beyond this machine's memory.
+        """
+        name = self.network.__name__
+        try:
+            with torch.device("meta"):
+                made = self.network(copy.deepcopy(self.config), **self.options)
+        except Exception as error:
+            raise ArchitectureError(
+                f"{CONFIG} describes no {name} that can be built: {error}"
+            ) from error
+        needed = sum(weight.numel() * weight.element_size() for weight in made.parameters())
+        if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+            raise ArchitectureError(
+                f"{CONFIG} describes a {name} of {needed >> 30:,} GiB, and this machine has less "
+                "memory."
+            )
 
 
 def read_layout(directory: Path) -> Layout:
@@ -82,6 +107,8 @@ def read_layout(directory: Path) -> Layout:
 def _read_config(directory: Path) -> dict[str, Any]:
     path = directory / CONFIG
     if not path.is_file():
+        # A model of sentence-transformers without a Transformer is refused for what it has.
+        read_sentences(directory)
         raise ArchitectureError(f"There is no {CONFIG} in the model's directory.")
     try:
         said = json.loads(path.read_text(encoding="utf-8"))

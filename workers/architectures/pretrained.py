@@ -224,6 +224,7 @@ class Pretrained:
                 **layout.options,
             )
         except Exception as error:
+            layout.refuse_what_cannot_be_built()
             raise ArtifactError(f"{WEIGHTS} cannot be read: {error}") from error
         return found
 

@@ -28,7 +28,8 @@ def check_type(kind: pa.DataType, spec: ArraySpec, uri: str) -> None:
     if not held.sizes:
         raise DatasetError(f"{what} {name_of(kind)}, not lists of numbers.")
     if not numbers.are(held.number):
-        raise DatasetError(f"{what} lists of {name_of(held.number)}.")
+        advice = " Cast them to floating-point numbers." if _is_decimal(held.number) else ""
+        raise DatasetError(f"{what} lists of {name_of(held.number)}, not of numbers.{advice}")
     if None in held.sizes and len(held.sizes) != len(spec.shape):
         return  # Each row tells the shape that it has.
     try:
@@ -46,6 +47,10 @@ def check_type(kind: pa.DataType, spec: ArraySpec, uri: str) -> None:
         f"{what} arrays of the shape {held}; the dataset was registered with the shape "
         f"{list(spec.shape)}."
     )
+
+
+def _is_decimal(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_decimal(kind))
 
 
 def rows_a_batch(spec: ArraySpec) -> int:

@@ -53,7 +53,9 @@ def open_as_parquet(raw: Watched, uri: str, buffer: int) -> ParquetFile:
         OSError: the storage failed; it may answer another time.
     """
     try:
-        file = ParquetFile(raw, buffer_size=buffer, pre_buffer=False)
+        file = ParquetFile(
+            raw, buffer_size=buffer, pre_buffer=False, page_checksum_verification=True
+        )
     except (pa.ArrowInvalid, OSError) as error:
         told = _form_of(raw)
         if told is None:

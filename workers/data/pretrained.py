@@ -19,7 +19,7 @@ from workers.data.errors import DatasetError
 from workers.data.long_texts import refuse_long, token_ids
 from workers.data.readers import Named, Rows
 from workers.data.sentences import read_settings
-from workers.data.token_limits import text_config, token_limit
+from workers.data.token_limits import known_tokens, text_config, token_limit
 from workers.model_references import NO_FILES
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
@@ -107,13 +107,14 @@ def of_one_size(images: Iterable[Image.Image]) -> Iterator[list[Image.Image]]:
 class PretrainedTexts:
     """`limit` counts all tokens of a text, also special ones and those of the `prompt`.
 
-    `of_one_length` says that the network wants them all padded to that.
+    `of_one_length`: the network wants texts padded to that. `known`: see `known_tokens`.
     """
 
     tokenizer: Any
     limit: int
     of_one_length: bool = False
     prompt: str = ""
+    known: object = None
 
     @property
     def prompt_length(self) -> int:
@@ -127,10 +128,10 @@ class PretrainedTexts:
         """Texts -> token IDs, cut off at the limit.
 
         Raises:
-            DatasetError: the tokenizer marks a single text with several token types.
+            DatasetError: the tokenizer gives several token types, or a token beyond the known.
         """
-        prompted = [self.prompt + text for text in texts]
-        return [np.array(row, np.int32) for row in token_ids(self.tokenizer, prompted, self.limit)]
+        made = token_ids(self.tokenizer, [self.prompt + text for text in texts], self.limit)
+        return [np.array(row, np.int32) for row in known_tokens(self.tokenizer, made, self.known)]
 
     def encode_pairs(self, first: list[str], second: list[str]) -> Rows:
         """Pairs of texts -> token IDs, cut off at the limit, and the token types behind them."""
@@ -138,7 +139,7 @@ class PretrainedTexts:
         how: dict[str, Any] = {"truncation": True, "max_length": self.limit, "padding": False}
         refuse_long([*prompted, *second])
         made = self.tokenizer(prompted, second, **how)
-        ids = made["input_ids"]
+        ids = known_tokens(self.tokenizer, made["input_ids"], self.known)
         types = made.get("token_type_ids") or [[0] * len(row) for row in ids]
         return [np.array([*row, *kinds], np.int32) for row, kinds in zip(ids, types, strict=True)]
 
@@ -147,8 +148,7 @@ class PretrainedTexts:
 
         t is the longest of the batch, or the limit if the network wants texts of one length.
         Batches are joined with zeros behind the shorter one: where padding is anything else, t is
-        `longest`, so that there is nothing to join. There is a mask, and are token types, where the
-        tokenizer gives the network such.
+        `longest`. There is a mask, and are token types, where the tokenizer gives the network such.
         """
         tokenizer = self.tokenizer
         lengths = [len(row) for row in tokens]
@@ -239,7 +239,7 @@ def read_texts(directory: Path) -> PretrainedTexts:
         _lower(tokenizer)
     of_one_length = str(text.get("model_type")).startswith(OF_ONE_LENGTH)
     limit = token_limit(tokenizer, text, settings.longest)
-    return PretrainedTexts(tokenizer, limit, of_one_length, settings.prompt)
+    return PretrainedTexts(tokenizer, limit, of_one_length, settings.prompt, text.get("vocab_size"))
 
 
 def _lower(tokenizer: Any) -> None:

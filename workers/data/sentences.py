@@ -42,6 +42,12 @@ def read_settings(directory: Path) -> SentenceSettings:
         raise DatasetError(
             f"{SETTINGS} names the default prompt {chosen!r}, which is no text among its prompts."
         )
+    if said.get("truncate_dim") is not None:
+        # What is cut off would be neither unlearned nor audited, and is served to who asks for it.
+        raise DatasetError(
+            f"{SETTINGS} sets truncate_dim, by which vectors are cut. Whole vectors are unlearned "
+            "and audited: take it out of the file, and name it where the model is loaded."
+        )
     there = next((name for name in TRANSFORMER if (directory / name).is_file()), TRANSFORMER[0])
     given = read_object(directory / there)
     asked = [name for name in UNKNOWN if given.get(name)]

@@ -1,8 +1,11 @@
 """How many tokens a text may have."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from workers.data.errors import DatasetError
 
 # For a tokenizer that has no limit, or one that no network has.
 MAX_TOKENS = 512
@@ -50,3 +53,23 @@ def token_limit(tokenizer: Any, text: dict[str, Any], longest: int | None = None
     if text.get("model_type") in COUNTED_FROM_PADDING and isinstance(padding, int):
         positions -= padding + 1
     return min(limit, positions)
+
+
+def known_tokens(tokenizer: Any, rows: Sequence[list[int]], known: object) -> Sequence[list[int]]:
+    """The tokens of each text, if the network has an embedding for each, and for padding.
+
+    `known` is how many embeddings its configuration tells; anything but a number tells nothing.
+
+    Raises:
+        DatasetError: a token is beyond them.
+    """
+    if not isinstance(known, int) or known < 1:
+        return rows
+    highest = max((max(row, default=0) for row in rows), default=0)
+    if max(highest, tokenizer.pad_token_id) >= known:
+        raise DatasetError(
+            "The model's tokenizer makes a token that its network does not know, which knows "
+            f"{known} by vocab_size in config.json: save the tokenizer with which it was trained, "
+            "or train the network after resize_token_embeddings(len(tokenizer))."
+        )
+    return rows

@@ -94,6 +94,22 @@ def test_what_is_no_known_form_is_called_unreadable(tmp_path: Path) -> None:
             refuse(tmp_path / "a.parquet")
 
 
+def test_a_page_that_is_not_what_its_checksum_says_is_damage(tmp_path: Path) -> None:
+    path, table = tmp_path / "a.parquet", pa.table({"number": [1.5, 2.5, 3.5]})
+    pq.write_table(table, path, compression="none", use_dictionary=False, write_page_checksum=True)
+    stored = path.read_bytes()
+    number = np.float64(2.5).tobytes()
+    # Neither the least nor the most: statistics would hold it as well.
+    assert stored.count(number) == 1
+    path.write_bytes(stored.replace(number, np.float64(2.25).tobytes()))
+
+    with (
+        pytest.raises(DatasetError, match="a page of it is damaged"),
+        open_parquet(path.as_uri()) as file,
+    ):
+        list(file.iter_batches())
+
+
 LEFT_OUT = [
     ("b.pq", "holds b.pq, which would be left out"),
     ("b.parquet.gzip", "holds b.parquet.gzip, which would be left out"),

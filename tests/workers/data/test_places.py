@@ -229,3 +229,29 @@ def test_a_folder_that_becomes_a_link_at_the_last_moment_is_not_entered(
 
     with pytest.raises(NotADirectoryError):
         regular.open_regular(real, "a.parquet")
+
+
+def test_a_slash_in_the_value_of_a_partition_is_read_as_writers_name_its_folder(
+    named: Path,
+) -> None:
+    """What is listed is opened by that very name; nobody may write such a URL."""
+    folder = named / "train" / "kind=a%2Fb%2E%2E"
+    folder.mkdir()
+    table(folder / "b.parquet")
+
+    (found,) = [uri for uri in list_files(url(named / "train/**/*.parquet")) if "kind=" in uri]
+
+    assert found == f"{url(named)}/train/kind=a%2Fb%2E%2E/b.parquet"
+    with open_parquet(found) as file:
+        assert file.metadata.num_rows
+    with pytest.raises(DatasetError, match="encoded dot, separator"):
+        list_files(found)
+
+
+def test_an_encoded_step_upwards_leads_nowhere(named: Path) -> None:
+    for step in ("%2e%2e", "%2e%2e%2foutside", "..%2foutside"):
+        uri = f"{url(named)}/train/{step}/secret.parquet"
+        with pytest.raises(DatasetError, match=r"No such file|hidden"), open_parquet(uri):
+            pytest.fail("it was opened")
+        with pytest.raises(DatasetError, match="encoded dot, separator"):
+            list_files(uri)

@@ -91,6 +91,25 @@ def test_a_configuration_that_names_nothing_to_unlearn(
     assert sentence in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"hidden_act": "nonesuch"}, "describes no ViTForImageClassification that can be built"),
+        ({"patch_size": -1}, "describes no ViTForImageClassification that can be built"),
+        ({"intermediate_size": 10**12}, "GiB, and this machine has less memory"),
+    ],
+)
+def test_a_configuration_of_which_no_network_can_be_made_is_named(
+    directory: Path, change: dict[str, Any], sentence: str
+) -> None:
+    configure(directory, **change)
+
+    with pytest.raises(ArchitectureError, match=sentence) as caught:
+        Pretrained(directory).load(directory)
+
+    assert str(caught.value).startswith("config.json")
+
+
 def test_code_beside_a_class_of_transformers_is_not_looked_at(directory: Path) -> None:
     (directory / "own.py").write_text("raise SystemExit('it ran')")
     configure(directory, auto_map={"AutoModelForImageClassification": "own.Own"})

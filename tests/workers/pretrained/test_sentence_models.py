@@ -115,6 +115,12 @@ def named(directory: Path, number: int, **change: Any) -> None:
     path.write_text(json.dumps(parts))
 
 
+def without_config(directory: Path) -> None:
+    """As a model of word vectors is saved."""
+    named(directory, 0, type="sentence_transformers.models.StaticEmbedding")
+    (directory / "config.json").unlink()
+
+
 ROUTER = "sentence_transformers.base.modules.router.Router"
 REFUSED: list[tuple[Callable[[Path], object], str]] = [
     (lambda at: named(at, 0, type=ROUTER), "begins with Router"),
@@ -142,9 +148,14 @@ REFUSED: list[tuple[Callable[[Path], object], str]] = [
         "names the default prompt 'other'",
     ),
     (
+        lambda at: said_in(at, "config_sentence_transformers.json", truncate_dim=8),
+        "sets truncate_dim, by which vectors are cut",
+    ),
+    (
         lambda at: said_in(at, "sentence_bert_config.json", query_length=7),
         "sets query_length, which unlearnd does not follow",
     ),
+    (without_config, "modules.json begins with StaticEmbedding"),
     (lambda at: (at / "modules.json").write_text("[" * 9999), "modules.json is not JSON"),
 ]
 

@@ -54,14 +54,14 @@ def find(uri: str) -> Found:
 
 
 def open_file(uri: str) -> IO[bytes] | Any:
-    """One file, for reading. The caller closes it.
+    """One file that was named or found, for reading. The caller closes it.
 
     Raises:
         SourceError: it may not be opened, or is no regular file.
         ImportError: the storage's driver is not installed.
         OSError: the storage failed.
     """
-    location = allowed().check(uri)
+    location = allowed().check(uri, found=True)
     if location.scheme == FILE:
         return Ground(allowed()).open(location)
     return remote.open_file(location)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workers.data.errors import DatasetError
-from workers.data.tables.delta_log import refuse_foreign_files
+from workers.data.tables.delta_log import LOG, refuse_foreign_files
 from workers.data.tables.fields import by_name, by_number, mapped
 from workers.data.tables.snapshot import Member, Snapshot, library
 from workers.data.tables.view import View, named_in_file, template
@@ -52,17 +52,17 @@ def take(uri: str, version: str | None, columns: Sequence[str]) -> Snapshot:
     table = _open(deltalake, root, version)
     try:
         return Snapshot(str(table.version()), _members(root, table, columns))
-    except deltalake.exceptions.DeltaError as error:
+    except deltalake.exceptions.DeltaError:
         # Its text may quote what the log says of the rows.
-        raise DatasetError(_unreadable(root, error)) from None
+        raise DatasetError(_unreadable(root)) from None
 
 
 def _open(deltalake: Any, root: str, version: str | None) -> Any:
     place = root.removeprefix("file://")
     try:
         table = deltalake.DeltaTable(place)
-    except deltalake.exceptions.DeltaError as error:
-        raise DatasetError(_unreadable(root, error)) from None
+    except deltalake.exceptions.DeltaError:
+        raise DatasetError(_unreadable(root)) from None
     if version is None or int(version) == table.version():
         return table
     if int(version) > table.version():
@@ -77,8 +77,12 @@ def _open(deltalake: Any, root: str, version: str | None) -> Any:
         ) from None
 
 
-def _unreadable(root: str, error: Exception) -> str:
-    return f"The log of {root} cannot be read ({type(error).__name__})."
+def _unreadable(root: str) -> str:
+    return (
+        f"The log of {root} cannot be read: a file of its {LOG} is damaged or missing, or the "
+        "table has a feature that is not read. Mend it, or export a snapshot to plain Parquet "
+        "files."
+    )
 
 
 def _members(root: str, table: Any, columns: Sequence[str]) -> list[Member]:

@@ -49,7 +49,10 @@ def take(uri: str, version: str | None, columns: Sequence[str]) -> Snapshot:
         if "equality deletes" in str(error):
             raise DatasetError(_equality_deletes(place)) from None
         # Its text may quote what the metadata say of the rows.
-        raise DatasetError(f"{place} cannot be read ({type(error).__name__}).") from None
+        raise DatasetError(
+            f"The table at {place} cannot be read: this file, or a manifest that it leads to, is "
+            "damaged or of a form that is not read."
+        ) from None
     return Snapshot(str(state.snapshot_id), sorted(members, key=lambda member: member.uri))
 
 

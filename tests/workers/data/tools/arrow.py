@@ -167,7 +167,7 @@ CASES = [
     refused(
         "lists of decimals",
         "cast them to floating-point numbers",
-        "holds lists of decimal128(5, 2)",
+        "holds lists of decimal128(5, 2), not of numbers. Cast them to floating-point numbers.",
         pixels=pa.array(FLAT, pa.list_(pa.decimal128(5, 2))),
     ),
     refused(
