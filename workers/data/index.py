@@ -119,7 +119,7 @@ def refuse_bad_ids(ids: pa.Array, first_row: int, max_length: int) -> None:
     strange = rows_not_utf8(ids)
     if strange:
         raise DatasetError(
-            offenders([first_row + row for row in strange], "has an ID that is no UTF-8")
+            offenders([first_row + row for row in strange], "has an ID that is not UTF-8")
         )
     # One pass each over the whole batch; only a bad one is looked at row by row.
     lengths = pc.utf8_length(ids)

@@ -119,7 +119,7 @@ BROKEN = b"not \xff\xfe UTF-8"
 
 @pytest.mark.parametrize(
     ("column", "told"),
-    [("sample_id", "Row 7 has an ID that is no UTF-8"), ("said", "Row 7 holds no UTF-8 in said")],
+    [("sample_id", "Row 7 has an ID that is not UTF-8"), ("said", "Row 7 holds no UTF-8 in said")],
 )
 @pytest.mark.parametrize("coded", [False, True])
 def test_text_that_is_no_utf_8_is_refused_by_row(

@@ -98,7 +98,7 @@ def _member(table: Any, schema: Any, fields: list[pa.Field], task: Any) -> Membe
     uri = url_of(task.file.file_path)
     if str(task.file.file_format.value).lower() != "parquet":
         raise DatasetError(
-            f"{uri} is no Parquet file, and other files of tables are not read. {COMPACT}"
+            f"{uri} is not a Parquet file, and other files of tables are not read. {COMPACT}"
         )
     if task.file.key_metadata is not None:
         raise DatasetError(f"{uri} is encrypted, and encrypted files are not read. {COMPACT}")
