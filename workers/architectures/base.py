@@ -88,6 +88,7 @@ class Blueprint(Protocol):
 
         Raises:
             DatasetError: a file that it takes is missing or cannot be used.
+            ArtifactError: a setting names a file that lies elsewhere.
         """
         ...
 

@@ -28,6 +28,7 @@ from workers.artifacts import WEIGHTS, ArtifactError
 from workers.data.pretrained import PretrainedTexts
 from workers.data.processing import Processing, read_processing
 from workers.data.token_samples import TokenSamples, special_ids
+from workers.model_references import refuse_references
 from workers.quantised import refuse_quantised
 from workers.unlearning.base import Samples
 from workers.unlearning.copying import built_by
@@ -130,6 +131,8 @@ class Pretrained:
             write_weights(module.state_dict(), parent / part.folder, target / part.folder)
 
     def processing(self, kinds: Collection[str]) -> Processing:
+        # Versions that were imported by an earlier release were not looked at then.
+        refuse_references(self._directory)
         network = self._layout.network
         found = read_processing(self._directory, kinds, network.main_input_name)
         if self._scores_last:

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
+from transformers import BertConfig, BertForSequenceClassification
 
+from workers.architectures.pretrained import Pretrained
 from workers.artifacts import ArtifactError
 from workers.data.pretrained import read_texts
 from workers.runner.fetching import fetch_model
@@ -91,3 +93,18 @@ def test_a_vocabulary_that_lies_elsewhere_is_not_opened(tmp_path: Path, ending: 
     texts = read_texts(source)
 
     assert texts.tokenizer.name_or_path == str(source)
+
+
+def test_a_version_that_was_imported_before_is_looked_at_again_by_each_job(tmp_path: Path) -> None:
+    config = BertConfig(
+        vocab_size=16,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=8,
+    )
+    BertForSequenceClassification(config).save_pretrained(tmp_path)
+    (tmp_path / TOKENIZER).write_text(json.dumps({"vocab": OUTSIDE}))
+
+    with pytest.raises(ArtifactError, match="sets vocab, which names another file"):
+        Pretrained(tmp_path).processing({"text"})
