@@ -43,9 +43,10 @@ FORM = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/]*)(/.*)?", re.DOTALL)
 # What a server or a driver could decode to a step upwards, a separator or a control character.
 ENCODED = re.compile(r"%(2e|2f|5c|[01][0-9a-f]|7f)", re.IGNORECASE)
 GLOB = re.compile(r"[*?\[]")
-# Nothing that was written as a dataset or a model lies in these. /dev/shm holds ordinary files.
+# Nothing that was written as a dataset or a model lies in these. /dev/shm holds ordinary files,
+# and is only compared with.
 SYSTEM = ("/proc", "/sys", "/dev")
-ORDINARY = "/dev/shm"  # noqa: S108 (it is only compared with)
+ORDINARY = "/dev/shm"  # noqa: S108  # nosec B108
 
 
 class SourceError(ValueError):

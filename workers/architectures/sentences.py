@@ -17,7 +17,8 @@ FOLDER = re.compile(r"\d+_\w+")
 VECTOR = "sentence_embedding"
 LIBRARY = "sentence_transformers."
 MODES = ("cls", "lasttoken", "max", "mean", "mean_sqrt_len_tokens", "weightedmean")
-OLD_MODES = {
+# Modes of pooling, and no passwords.
+OLD_MODES = {  # nosec B105
     "pooling_mode_cls_token": "cls",
     "pooling_mode_max_tokens": "max",
     "pooling_mode_mean_tokens": "mean",
