@@ -14,7 +14,11 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("tests/workers/unlearning", "tests/workers/evaluation")
+FOLDERS = (
+    "tests/workers/unlearning",
+    "tests/workers/evaluation",
+    "tests/workers/statistics",
+)
 LIMITS = "tests/workers/test_numerics.py"
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}

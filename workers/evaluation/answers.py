@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from workers.evaluation.contradiction import contradicted, memory
-from workers.evaluation.membership import scores
+from workers.statistics.membership import scores
+from workers.statistics.neighbours import mean_outputs, near, nearest, nearest_others
 from workers.unlearning.embedding import Embedded
 from workers.unlearning.features import Block
-from workers.unlearning.neighbours import mean_outputs, near, nearest, nearest_others
 from workers.unlearning.spaces import choose
 
 NEIGHBOURS = 10

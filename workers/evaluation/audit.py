@@ -7,20 +7,20 @@ from typing import Any
 import torch
 from torch import nn
 
-from workers.evaluation.agreement import agreement, divergences
 from workers.evaluation.answers import likeness
 from workers.evaluation.cka import linear_cka
 from workers.evaluation.comparison import compare
-from workers.evaluation.intervals import ends, resampled_means, wilson
 from workers.evaluation.levels import level_of
 from workers.evaluation.reading import Reader
 from workers.evaluation.rebound import WORK
 from workers.evaluation.report import AuditReport, SetReport
 from workers.evaluation.singles import compare_singles
 from workers.evaluation.weights import weights
+from workers.statistics.agreement import agreement, divergences
+from workers.statistics.hindsight import Hindsight, hindsight
+from workers.statistics.intervals import ends, resampled_means, wilson
 from workers.unlearning.base import Samples, Tap
 from workers.unlearning.embedding import Embedded, draw
-from workers.unlearning.hindsight import Hindsight, hindsight
 from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import copied
 

@@ -4,7 +4,7 @@ from math import exp
 
 from torch import Tensor
 
-from workers.evaluation.intervals import Z
+from workers.statistics.intervals import Z
 
 
 def linear_cka(first: Tensor, second: Tensor) -> tuple[float, float, float] | None:

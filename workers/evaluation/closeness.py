@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workers.evaluation.agreement import holdout_floor
-from workers.evaluation.intervals import ends, resampled_means
+from workers.statistics.floors import Floors
+from workers.statistics.intervals import ends, resampled_means
 from workers.unlearning.base import Samples, Tap
 from workers.unlearning.embedding import draw, embed
 from workers.unlearning.tap import Tapped
@@ -81,7 +81,7 @@ def complaints(kept: Kept, min_agreement: float, forgotten: int, remaining: int)
     checks = [("remaining", kept.remaining, min_agreement)]
     if kept.holdout is not None:
         checks.append(
-            ("held-out", kept.holdout, holdout_floor(min_agreement, forgotten, remaining))
+            ("held-out", kept.holdout, Floors(min_agreement, forgotten, remaining).on_holdout)
         )
     return tuple(
         f"The mean cosine of representations with the parent's on {name} data is {found:.4f}; "

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from workers.evaluation.agreement import agreement
 from workers.evaluation.answers import Likeness
 from workers.evaluation.examination import FALSE_ALARMS, SINGLE, Examination, Examiner
-from workers.evaluation.intervals import clopper_pearson, wilson
 from workers.evaluation.reading import Reader
 from workers.evaluation.rebound import trained_on
 from workers.evaluation.report import (
@@ -32,9 +30,11 @@ from workers.evaluation.representations import (
     two_sample,
 )
 from workers.evaluation.shams import Shams
+from workers.statistics.agreement import agreement
+from workers.statistics.hindsight import Hindsight
+from workers.statistics.intervals import clopper_pearson, wilson
 from workers.unlearning.base import UnlearningError
 from workers.unlearning.embedding import Embedded, draw
-from workers.unlearning.hindsight import Hindsight
 
 # Of what a training on remaining samples can bring back, these speak of memory.
 COMES_BACK = ("contradiction", SINGLE)

@@ -10,8 +10,8 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from workers.evaluation.intervals import wilson
 from workers.evaluation.report import Contradiction
+from workers.statistics.intervals import wilson
 
 # Keeps logarithms finite where no neighbour has a class.
 TINY = 1e-12

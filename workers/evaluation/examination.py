@@ -8,8 +8,6 @@ from torch import Tensor
 
 from workers.evaluation.answers import Likeness, Seen, look
 from workers.evaluation.contradiction import contradiction
-from workers.evaluation.intervals import Z, clopper_pearson, ends, wilson
-from workers.evaluation.membership import Ranked, allowed_false_positives, standard_error
 from workers.evaluation.report import Band, Contradiction, Interval, Power, Worst
 from workers.evaluation.shams import (
     ONE_SIDED,
@@ -20,6 +18,8 @@ from workers.evaluation.shams import (
     outside,
 )
 from workers.evaluation.worst import worst
+from workers.statistics.intervals import Z, clopper_pearson, ends, wilson
+from workers.statistics.membership import Ranked, allowed_false_positives, standard_error
 from workers.unlearning.embedding import Embedded
 
 # Without a band, an AUC this close to 0.5, or a share this close to held-out ones', passes.

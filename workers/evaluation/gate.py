@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from workers.evaluation.agreement import holdout_floor
 from workers.evaluation.report import AuditReport
+from workers.statistics.floors import Floors
 
 ADVICE = (
     "Approve this version if the change is wanted. Else reject it and retrain without the samples "
@@ -28,7 +28,7 @@ def decide(report: AuditReport, min_agreement: float) -> Verdict:
     """
     checks = [("remaining", report.remaining.agreement, min_agreement)]
     if report.holdout is not None:
-        floor = holdout_floor(min_agreement, report.forgotten.size, report.remaining.size)
+        floor = Floors(min_agreement, report.forgotten.size, report.remaining.size).on_holdout
         checks.append(("held-out", report.holdout.agreement, floor))
     reasons = tuple(
         f"Agreement with the parent on {name} data is {found:.4f}; at least {floor:.4f} is wanted."

@@ -8,10 +8,10 @@ any of these after a copy of the model was trained on remaining samples for a wh
 
 from collections.abc import Mapping
 
-from workers.evaluation.agreement import holdout_floor
 from workers.evaluation.comparison import Comparison
 from workers.evaluation.examination import POPULATION
 from workers.evaluation.report import Power, SetReport
+from workers.statistics.floors import Floors
 
 LEVELS = ("none", "utility", "membership", "robust")
 
@@ -68,8 +68,8 @@ ROBUST = {
 def _useful(measured: Mapping[str, SetReport], min_agreement: float) -> bool:
     """Whether the candidate still predicts what its parent predicts, by the gate's floors."""
     remaining, holdout = measured["remaining"], measured.get("holdout")
-    floor = holdout_floor(min_agreement, measured["forgotten"].size, remaining.size)
-    return remaining.agreement >= min_agreement and (holdout is None or holdout.agreement >= floor)
+    floors = Floors(min_agreement, measured["forgotten"].size, remaining.size)
+    return floors.allow(remaining.agreement, None if holdout is None else holdout.agreement)
 
 
 def _failed(compared: Comparison) -> list[str]:

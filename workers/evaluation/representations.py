@@ -7,8 +7,8 @@ from torch import Tensor
 
 from workers.evaluation.answers import Likeness
 from workers.evaluation.report import TwoSample
+from workers.statistics.neighbours import mean_outputs, standardised
 from workers.unlearning.embedding import Embedded
-from workers.unlearning.neighbours import mean_outputs, standardised
 
 PERMUTATIONS = 999
 SWAPS_AT_ONCE = 100

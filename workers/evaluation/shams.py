@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from workers.evaluation.answers import Seen
-from workers.evaluation.membership import Ranked
 from workers.evaluation.report import Band
+from workers.statistics.membership import Ranked
 
 DRAWS = 400
 # Rows that are counted at once, of all draws together: a few tables of doubles, half a MiB each.

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from workers.evaluation.agreement import agreement, divergences
-from workers.evaluation.intervals import ends, resampled_means, wilson
 from workers.evaluation.report import WeightReport
+from workers.statistics.agreement import agreement, divergences
+from workers.statistics.intervals import ends, resampled_means, wilson
 from workers.unlearning.copying import duplicate
 
 # Parts of the way from the parent to the candidate.

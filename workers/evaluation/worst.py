@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from workers.evaluation.intervals import clopper_pearson, precedence
-from workers.evaluation.membership import allowed_false_positives
 from workers.evaluation.report import Interval, Worst
+from workers.statistics.intervals import clopper_pearson, precedence
+from workers.statistics.membership import allowed_false_positives
 
 QUANTILES = (0, 10, 25, 50, 75, 90, 99, 100)
 SHOWN = 10

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from workers.statistics.neighbours import other_outputs, standardised
 from workers.unlearning.features import Block, features
 from workers.unlearning.inputs import Inputs, to
-from workers.unlearning.neighbours import other_outputs, standardised
 from workers.unlearning.tap import Tapped
 
 NETWORK, INPUTS, BOTH = "network", "inputs", "network and inputs"

@@ -8,10 +8,11 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from workers.evaluation.agreement import agreement, holdout_floor
+from workers.statistics.agreement import agreement
+from workers.statistics.floors import Floors
+from workers.statistics.hindsight import hindsight
 from workers.unlearning.base import Problem, Samples
 from workers.unlearning.embedding import answer, draw
-from workers.unlearning.hindsight import hindsight
 
 WATCHED = 4000
 BATCH = 512
@@ -23,10 +24,8 @@ class Guard:
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         forgotten, remaining = len(problem.forgotten), len(problem.remaining)
-        floors = [
-            problem.min_agreement,
-            holdout_floor(problem.min_agreement, forgotten, remaining),
-        ]
+        asked = Floors(problem.min_agreement, forgotten, remaining)
+        floors = [asked.on_remaining, asked.on_holdout]
         generator = torch.Generator().manual_seed(problem.seed)
         parent = copy.deepcopy(problem.model).eval()
         self._watched: list[tuple[Samples, Tensor, Tensor, float]] = []

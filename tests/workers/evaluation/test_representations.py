@@ -12,7 +12,7 @@ from workers.evaluation.representations import (
     two_sample,
 )
 from workers.evaluation.shams import draw_shams
-from workers.unlearning.neighbours import near
+from workers.statistics.neighbours import near
 
 pytestmark = pytest.mark.exact
 

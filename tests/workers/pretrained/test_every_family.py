@@ -14,12 +14,12 @@ from tests.workers.pretrained.data import TRAINED
 from tests.workers.pretrained.parents import FORGET, Parent, Registered, runs_below
 from tests.workers.pretrained.training import part
 from workers.architectures.pretrained import Pretrained
-from workers.evaluation.agreement import holdout_floor
 from workers.plan import Origin
 from workers.runner.readback import answers
+from workers.statistics.floors import Floors
 from workers.unlearning.tap import find_tap
 
-UNSEEN_FLOOR = holdout_floor(0.8, len(FORGET), TRAINED - len(FORGET))
+UNSEEN_FLOOR = Floors(0.8, len(FORGET), TRAINED - len(FORGET)).on_holdout
 
 
 def test_it_is_registered_unlearned_and_loads_as_its_parent_did(

@@ -1,6 +1,7 @@
 import torch
 from torch import Tensor
 
+from workers.statistics.floors import Floors
 from workers.unlearning.embedding import Embedded
 from workers.unlearning.laf.config import LafConfig
 from workers.unlearning.laf.search import step_budget
@@ -16,11 +17,9 @@ def embedded(logits: Tensor) -> Embedded:
 def judge(holdout: Tensor | None, guard: Tensor) -> Judge:
     return Judge(
         LafConfig(),
-        min_agreement=0.9,
+        Floors(0.9, forgotten=10, remaining=90, reserve=LafConfig().agreement_reserve),
         guard=embedded(guard),
         holdout=None if holdout is None else embedded(holdout),
-        forgotten=10,
-        remaining=90,
     )
 
 

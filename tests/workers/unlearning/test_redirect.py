@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.workers.memorised import Digits, same, samples, state
-from workers.evaluation.agreement import divergence
+from workers.statistics.agreement import divergence
 from workers.unlearning.base import ParameterError, Problem, Progress, Unlearned
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.edit import in_whole

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from workers.unlearning.neighbours import nearest, neighbour_outputs, standardised
+from workers.statistics.neighbours import nearest, neighbour_outputs, standardised
 from workers.unlearning.redirect.edit import clearly
 from workers.unlearning.redirect.targets import (
     as_unseen,

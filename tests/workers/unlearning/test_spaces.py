@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from tests.workers.memorised import Digits, Tensors
+from workers.statistics.neighbours import nearest_others, other_outputs
 from workers.unlearning.base import Tap
 from workers.unlearning.embedding import embed
 from workers.unlearning.features import Block, features
-from workers.unlearning.neighbours import nearest_others, other_outputs
 from workers.unlearning.spaces import BOTH, INPUTS, NETWORK, WithFeatures, choose, locate
 from workers.unlearning.tap import Tapped
 

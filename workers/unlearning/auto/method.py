@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from workers.evaluation.agreement import agreement, holdout_floor
 from workers.evaluation.closeness import Kept, complaints, measure_kept
+from workers.statistics.agreement import agreement
+from workers.statistics.floors import Floors
+from workers.statistics.hindsight import Hindsight, hindsight
 from workers.unlearning.auto.budget import Budget
 from workers.unlearning.auto.config import AutoConfig
 from workers.unlearning.base import Problem, Progress, Report, Unlearned, UnlearningError
@@ -17,7 +19,6 @@ from workers.unlearning.embedding import answer, draw
 from workers.unlearning.errors import DoesNotFitError
 from workers.unlearning.finished import finished
 from workers.unlearning.guided.method import guided_by
-from workers.unlearning.hindsight import Hindsight, hindsight
 from workers.unlearning.layout import copied
 from workers.unlearning.registry import get_method, register
 
@@ -173,7 +174,7 @@ class _Judge:
         kept, unseen = agreed["remaining"], agreed.get("holdout")
         good = kept >= problem.min_agreement
         if unseen is not None:
-            good = good and unseen >= holdout_floor(problem.min_agreement, *reversed(sizes))
+            good = good and unseen >= Floors(problem.min_agreement, *reversed(sizes)).on_holdout
         cosine = self._cosine(unlearned.model) if problem.encodes else None
         if cosine is not None:
             good = good and not complaints(cosine, problem.min_agreement, *reversed(sizes))

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workers.evaluation.agreement import agreement
+from workers.statistics.agreement import agreement
+from workers.statistics.floors import Floors
+from workers.statistics.hindsight import Hindsight, hindsight
 from workers.unlearning.base import Problem, Progress, Report, Unlearned, UnlearningError
 from workers.unlearning.distil.config import DistilConfig
 from workers.unlearning.distil.position import Position
@@ -16,7 +18,6 @@ from workers.unlearning.distil.rates import QUARTER, quarterings
 from workers.unlearning.distil.student import Lesson, Student
 from workers.unlearning.distil.teacher import Targets, decided, soften
 from workers.unlearning.embedding import answer, draw
-from workers.unlearning.hindsight import Hindsight, hindsight
 from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import copied, lay_out
 from workers.unlearning.registry import register
@@ -69,7 +70,8 @@ class _Run:
         self.report = report
         self.generator = torch.Generator().manual_seed(problem.seed)
         self.rate = config.base_learning_rate if problem.warm else config.learning_rate
-        self.floor = problem.min_agreement + config.agreement_reserve * (1 - problem.min_agreement)
+        count = len(problem.forgotten), len(problem.remaining)
+        self.floors = Floors(problem.min_agreement, *count, config.agreement_reserve)
 
     def go(self) -> tuple[nn.Module, dict[str, Any]]:
         remaining, forgotten = self._answers()
@@ -91,7 +93,7 @@ class _Run:
         while True:
             if not at.step:
                 reached = look(student)
-                if reached >= self.floor or at.taken + more > most:
+                if self.floors.allow(reached) or at.taken + more > most:
                     break
             rate = self.rate / QUARTER**at.quartered / 2**at.lessons
             self._teach(trainer, Lesson(more, rate), at, "continued")
@@ -103,7 +105,7 @@ class _Run:
             "learning_rate": self.rate / QUARTER**at.quartered,
             "prior_shift_used": shift,
             "agreement": reached,
-            "agreement_kept": reached >= self.floor,
+            "agreement_kept": self.floors.allow(reached),
             "forgotten": len(forgotten),
             "remaining": len(remaining),
         }

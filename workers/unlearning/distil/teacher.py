@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from workers.unlearning.label_noise import label_noise
-from workers.unlearning.shares import among_others, class_weights, emptied, parts_of
+from workers.statistics.label_noise import label_noise
+from workers.statistics.shares import among_others, class_weights, emptied, parts_of
 
 TRIES = 5
 # Outputs that sum up to less than this are rounding.

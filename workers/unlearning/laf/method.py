@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from workers.statistics.floors import Floors
 from workers.unlearning.base import Problem, Progress, Report, Samples, Unlearned
 from workers.unlearning.copying import trainable
 from workers.unlearning.embedding import Embedded, draw, embed
@@ -111,7 +112,8 @@ class _Run:
             self.generator,
         )
         count = len(forgotten), len(self.problem.remaining)
-        judge = Judge(self.config, self.problem.min_agreement, guard, holdout, *count)
+        floors = Floors(self.problem.min_agreement, *count, self.config.agreement_reserve)
+        judge = Judge(self.config, floors, guard, holdout)
         seen = forgotten.take(draw(len(forgotten), self.config.check_samples, self.generator))
 
         unseen = self.problem.holdout

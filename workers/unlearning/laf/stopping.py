@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from workers.evaluation import membership
-from workers.evaluation.agreement import agreement, holdout_floor
+from workers.statistics import membership
+from workers.statistics.agreement import agreement
+from workers.statistics.floors import Floors
 from workers.unlearning.embedding import Embedded
 from workers.unlearning.laf.config import LafConfig
 
@@ -57,16 +58,11 @@ class Judge:
     def __init__(
         self,
         config: LafConfig,
-        min_agreement: float,
+        floors: Floors,
         guard: Embedded,
         holdout: Embedded | None,
-        forgotten: int,
-        remaining: int,
     ) -> None:
-        # A reserve, because the gate measures on other samples than this guard.
-        floor = min_agreement + config.agreement_reserve * (1.0 - min_agreement)
-        self.floor = floor
-        self.holdout_floor = holdout_floor(floor, forgotten, remaining)
+        self.floors = floors
         self._config = config
         self._guard = guard
         self._holdout = holdout
@@ -75,9 +71,10 @@ class Judge:
         """Logits (n, k) of the three sets -> what they show."""
         kept = agreement(self._guard.logits, guard)
         if self._holdout is None or holdout is None:
-            return Look(step, kept, None, None, 0.0, {}, kept >= self.floor, parity=False)
+            useful = self.floors.allow(kept)
+            return Look(step, kept, None, None, 0.0, {}, useful, parity=False)
         holdout_kept = agreement(self._holdout.logits, holdout)
-        useful = kept >= self.floor and holdout_kept >= self.holdout_floor
+        useful = self.floors.allow(kept, holdout_kept)
         if min(len(forgotten), len(holdout)) < ENOUGH:
             return Look(step, kept, holdout_kept, None, 0.0, {}, useful, parity=False)
         ours, theirs = membership.scores(forgotten), membership.scores(holdout)

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workers.evaluation.agreement import agreement, holdout_floor
-from workers.evaluation.membership import auc
+from workers.statistics.agreement import agreement
+from workers.statistics.floors import Floors
+from workers.statistics.membership import auc
 from workers.unlearning.base import Problem, Samples, UnlearningError
 from workers.unlearning.batches import Cycle, Pair
 from workers.unlearning.copying import duplicate, learnable, trainable
@@ -74,11 +75,8 @@ class Edit:
         self._unseen = unseen
         self._generator = generator
         self._everyone = torch.arange(len(targets.turned))
-        # A reserve, because the gate measures on other samples than these.
-        reserve = config.agreement_reserve * (1 - problem.min_agreement)
-        self._floor = problem.min_agreement + reserve
         count = len(problem.forgotten), len(problem.remaining)
-        self._unseen_floor = holdout_floor(self._floor, *count)
+        self._floors = Floors(problem.min_agreement, *count, config.agreement_reserve)
         # Of samples that nobody has seen, neighbours contradict a share too: more than is left
         # then would stand out.
         share = min(config.turned_share, 1.0 - targets.natural)
@@ -176,15 +174,15 @@ class Edit:
 
     def kept(self, look: Look) -> bool:
         """Whether the student still answers as the parent does, by the gate's floors."""
-        return look.agreement >= self._floor and look.unseen_agreement >= self._unseen_floor
+        return self._floors.allow(look.agreement, look.unseen_agreement)
 
     def done(self, look: Look) -> bool:
         return self.turned(look) and look.apart <= self._config.confidence_slack
 
     def _hopeless(self, look: Look) -> bool:
         return (
-            look.agreement < self._floor - HOPELESS
-            or look.unseen_agreement < self._unseen_floor - HOPELESS
+            look.agreement < self._floors.on_remaining - HOPELESS
+            or look.unseen_agreement < self._floors.on_holdout - HOPELESS
         )
 
     def _reach(self, look: Look) -> float:

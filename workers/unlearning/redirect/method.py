@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workers.statistics.neighbours import nearest, neighbour_outputs, standardised
 from workers.unlearning.base import Problem, Progress, Report, Samples, Unlearned
 from workers.unlearning.compute import Compute
 from workers.unlearning.embedding import Embedded, answer, draw, embed
 from workers.unlearning.features import features
 from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import copied, lay_out
-from workers.unlearning.neighbours import nearest, neighbour_outputs, standardised
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.edit import Edit, References, Watched
 from workers.unlearning.redirect.search import Search

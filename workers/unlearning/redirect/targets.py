@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from workers.evaluation.intervals import at_least
+from workers.statistics.intervals import at_least
 
 # Keeps logarithms finite where no neighbour has a class.
 FLOOR = 1e-4

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from workers.unlearning.hindsight import Hindsight
+from workers.statistics.hindsight import Hindsight
 
 
 def agreement(parent: Tensor, candidate: Tensor, known: Hindsight | None = None) -> float:
@@ -33,13 +33,3 @@ def divergences(parent: Tensor, candidate: Tensor) -> Tensor:
 def divergence(parent: Tensor, candidate: Tensor) -> float:
     """Logits (n, k) twice -> the mean of KL(parent || candidate) of the softmaxes, in nats."""
     return float(divergences(parent, candidate).mean())
-
-
-def holdout_floor(min_agreement: float, forgotten: int, remaining: int) -> float:
-    """The smallest agreement on held-out samples that counts as utility kept.
-
-    Forgetting may rightly change held-out predictions: a model that was retrained without a share
-    of its data differs from its parent on held-out data, most of all where that share was wrong.
-    So the floor for the remaining data is lowered by the share that was forgotten.
-    """
-    return max(0.0, min_agreement - forgotten / (forgotten + remaining))

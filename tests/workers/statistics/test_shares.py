@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from workers.unlearning.shares import among_others, class_weights, emptied
+from workers.statistics.shares import among_others, class_weights, emptied
 
 
 def test_a_class_that_is_forgotten_wholly_is_learnt_from_nobody() -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from workers.evaluation.intervals import (
+from workers.statistics.intervals import (
     at_least,
     clopper_pearson,
     ends,

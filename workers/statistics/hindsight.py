@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from workers.unlearning.label_noise import LabelNoise, label_noise
-from workers.unlearning.shares import among_others, emptied
+from workers.statistics.label_noise import LabelNoise, label_noise
+from workers.statistics.shares import among_others, emptied
 
 
 @dataclass(frozen=True)

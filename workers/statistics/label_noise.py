@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from workers.unlearning.shares import parts_of
+from workers.statistics.shares import parts_of
 
 # Fewer samples of a class, on either side, say nothing.
 FEWEST = 20

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from tests.workers.memorised import Tensors, audited, trained
 from workers.evaluation.gate import decide
+from workers.statistics.hindsight import hindsight
+from workers.statistics.label_noise import label_noise
 from workers.unlearning.base import Problem
-from workers.unlearning.hindsight import hindsight
-from workers.unlearning.label_noise import label_noise
 from workers.unlearning.registry import get_method
 from workers.unlearning.tap import find_tap
 from workers.zoo import digits_cnn

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from workers.evaluation import membership
+from workers.statistics import membership
 
 
 def test_auc_counts_pairs_and_halves_ties() -> None:
