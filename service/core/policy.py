@@ -1,6 +1,16 @@
 """What an operator decides about a model, and what the workers obey."""
 
+from enum import StrEnum
+
 from pydantic import BaseModel, ConfigDict, Field
+
+
+class TargetLevel(StrEnum):
+    """The levels of an audit that a policy may ask for, from the lowest to the highest."""
+
+    UTILITY = "utility"
+    MEMBERSHIP = "membership"
+    ROBUST = "robust"
 
 
 class Policy(BaseModel):

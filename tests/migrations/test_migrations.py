@@ -112,6 +112,49 @@ def test_every_migration_can_be_taken_back_alone(
     assert schema.is_current(engine)
 
 
+def test_the_release_before_target_levels_reads_policies_again(
+    empty_database_url: str, engine: Engine
+) -> None:
+    """It refuses a key that it does not know, and null in place of the floor."""
+    config = schema.config(empty_database_url)
+    schema.upgrade(empty_database_url)
+    asked: dict[str, Any] = {
+        "old": {"min_agreement": 0.97, "retention_days": 30},
+        "none": {"retention_days": 30},
+        "null": {"min_agreement": None, "target_level": "robust"},
+        "set": {"min_agreement": 0.5, "target_level": "utility"},
+    }
+
+    def policies() -> dict[str, Any]:
+        with engine.connect() as connection:
+            rows = connection.execute(text("SELECT name, policy FROM models"))
+            return {row.name: row.policy for row in rows}
+
+    with Session(engine) as session:
+        digits = factories.dataset(session)
+        for name, policy in asked.items():
+            model = factories.model(session, digits, name)
+            model.policy = policy
+            factories.job(
+                session, model, factories.head(session, model), tv=1, target_level="robust"
+            )
+
+    command.downgrade(config, "5c1d7e90ab34")
+
+    back = {
+        "old": {"min_agreement": 0.97, "retention_days": 30},
+        "none": {"min_agreement": 0.97, "retention_days": 30},
+        "null": {"min_agreement": 0.97},
+        "set": {"min_agreement": 0.5},
+    }
+    assert policies() == back
+    schema.upgrade(empty_database_url)
+    # A stored floor stays a fixed one: nothing tells a choice of 0.97 from the old default.
+    assert policies() == back
+    with engine.connect() as connection:
+        assert set(connection.scalars(text("SELECT target_level FROM jobs"))) == {None}
+
+
 def test_migrating_twice_changes_nothing(empty_database_url: str, engine: Engine) -> None:
     schema.upgrade(empty_database_url)
     fill(engine)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Uuid
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from service.core.policy import TargetLevel
 from service.core.reasons import JobReason
 from service.core.states import LifeCycle, Moves, moves
 from service.core.tables.base import Base, Leased, created_at
@@ -71,6 +72,9 @@ class Job(Base, Leased, LifeCycle):
     reason: Mapped[str | None]
     reason_code: Mapped[JobReason | None]
     seed: Mapped[int] = mapped_column(BigInteger)
+    target_level: Mapped[TargetLevel | None] = mapped_column(
+        comment="what the policy asked for at the last claim; null: it was not claimed yet"
+    )
     commitment_salt: Mapped[bytes] = mapped_column(
         LargeBinary, comment="opens the commitment to the forgotten samples"
     )

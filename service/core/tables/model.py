@@ -8,7 +8,16 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, Index, String, UniqueConstraint, Uuid
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    String,
+    UniqueConstraint,
+    Uuid,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from service.core.reasons import JobReason
@@ -34,6 +43,12 @@ class VersionState(StrEnum):
 class Model(Base, Leased, LifeCycle):
     __tablename__ = "models"
     MOVES: ClassVar[Moves] = moves(validating={"ready", "invalid"})
+    __table_args__ = (
+        # Operators change policies in SQL: a level that does not exist must not stop the jobs.
+        CheckConstraint(
+            "policy ->> 'target_level' IN ('utility', 'membership', 'robust')", name="target_level"
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     name: Mapped[str] = mapped_column(String(128), unique=True)
