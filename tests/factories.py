@@ -72,7 +72,7 @@ def model(session: Session, of: Dataset, name: str = "cnn", *, tv: int = 0, **po
         representation={"module": "auto"},
         method="auto",
         method_parameters={},
-        policy=Policy.model_validate(policy).model_dump(),
+        policy=Policy.model_validate(policy).stored(),
         registered_tv=tv,
         state=ModelState.READY,
     )
@@ -132,14 +132,14 @@ def request(
     return made
 
 
-def unlearned(*reasons: str) -> Unlearned:
+def unlearned(*reasons: str, level: str = "membership") -> Unlearned:
     """What a runner hands back: a version that passed, or that did not for these reasons."""
     file = WrittenFile(path="model.safetensors", bytes=1, sha256="0" * 64)
     written = Written(digest=uuid4().hex * 2, files=[file])
     return Unlearned(
         written=written,
         commitment="c" * 64,
-        audit={},
+        audit={"level": level},
         passed=not reasons,
         reasons=list(reasons),
     )

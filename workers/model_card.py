@@ -81,10 +81,22 @@ def of_version(provenance: dict[str, Any], card: Path) -> str:
         "`manifest.json` holds the SHA-256 of every file."
     )
     title = f"# {provenance['model']}, unlearned up to tombstone clock {provenance['tv']}"
-    level = f"Audit level: **{audit['level']}**. {audit['statement']} {HONESTY}"
+    level = (
+        f"Audit level: **{audit['level']}** (asked for {audit['target_level']}, reached "
+        f"{audit['level']}). {audit['statement']} {HONESTY}"
+    )
     given, kept = inputs_of(provenance["inputs"]), provenance["representation"].get("kept")
-    parts = [title, origin, given, level, table(audit, kept), pointers]
+    parts = [title, origin, given, level, table(audit, kept), ruled(provenance["gate"]), pointers]
     return written(front) + "\n" + "\n\n".join(parts) + "\n"
+
+
+def ruled(gate: dict[str, Any]) -> str:
+    """By which rule it was decided whether the version may be published without a person."""
+    whose = {"fixed": "that the model's policy sets", "default": "of the default rule"}
+    return (
+        f"The floor of agreement with the parent on remaining samples was "
+        f"{gate['min_agreement']:g}, the one {whose[gate['rule']]}."
+    )
 
 
 def table(audit: dict[str, Any], kept: dict[str, float | None] | None = None) -> str:

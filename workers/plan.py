@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.core.formats import DatasetFormat
+from service.core.policy import TargetLevel
 from service.core.reasons import JobReason
 from workers.data.specs import KindOfInput
 from workers.data.tables.view import View
@@ -113,7 +114,7 @@ class ValidatePlan(Frozen):
     module: str
     method: str
     parameters: dict[str, Any]
-    min_agreement: float
+    min_agreement: float | None
     keep_card: bool = False
     tv: int
     data: DataPlan
@@ -133,7 +134,8 @@ class UnlearnPlan(Frozen):
 
     `origin` is there if the parent is an edit of a version that has not been destroyed.
     `FORGOTTEN` holds the row positions of the forget set. `excluded` names the file of all rows
-    that no training may read: these and what earlier versions forgot.
+    that no training may read: these and what earlier versions forgot. `min_agreement` is a floor
+    that the operator has set; None: the gate decides by its own rule.
     """
 
     kind: Literal["unlearn"] = "unlearn"
@@ -144,7 +146,8 @@ class UnlearnPlan(Frozen):
     module: str
     method: str
     parameters: dict[str, Any]
-    min_agreement: float
+    min_agreement: float | None
+    target_level: TargetLevel = TargetLevel.MEMBERSHIP
     seed: int
     device: Literal["auto", "cpu", "cuda"]
     data: DataPlan

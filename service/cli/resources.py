@@ -203,6 +203,8 @@ def list_jobs() -> None:
         "progress",
         "attempt",
         "version",
+        "target_level",
+        "level",
         "reason_code",
         "reason",
     )

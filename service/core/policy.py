@@ -1,6 +1,7 @@
 """What an operator decides about a model, and what the workers obey."""
 
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,13 +26,20 @@ class Policy(BaseModel):
     max_fraction: float = Field(
         default=0.3, gt=0, le=1, description="The share of the dataset that one request may delete."
     )
-    min_agreement: float = Field(
-        default=0.97,
+    min_agreement: float | None = Field(
+        default=None,
         ge=0,
         le=1,
-        description="The share of remaining samples on which a new version must predict what its "
-        "parent predicts; below it the version waits for review. On held-out samples the floor is "
-        "lower by the share of the data that was forgotten.",
+        description="A fixed floor: the share of remaining samples on which a new version must "
+        "predict what its parent predicts; below it the version waits for review. On held-out "
+        "samples the floor is lower by the share of the data that was forgotten. Null: the gate "
+        "decides by its own rule.",
+    )
+    target_level: TargetLevel = Field(
+        default=TargetLevel.MEMBERSHIP,
+        description="The level of the audit that unlearning aims at. The method `auto` goes on "
+        "until its own measurement says that the level is reached, or its budget is spent. A "
+        "version that ends below its target is not held back: the job and the audit say both.",
     )
     auto_promote: bool = Field(
         default=True, description="Publish a version that passes its audit without asking."
@@ -48,3 +56,13 @@ class Policy(BaseModel):
         "version 1. Set it only if it quotes no sample of the dataset: training tools write some "
         "into their cards. Otherwise its front matter is kept, without what may quote samples.",
     )
+
+    def stored(self) -> dict[str, Any]:
+        """As the database keeps it: without what the release before this one refuses to read.
+
+        That release runs beside this one while it is replaced. A model that asks for nothing new
+        has neither of the two keys, and reads the same in both.
+        """
+        new = {"min_agreement", "target_level"}
+        kept = self.model_dump(exclude=new)
+        return kept | self.model_dump(include=new, exclude_defaults=True)

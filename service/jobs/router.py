@@ -19,6 +19,7 @@ from service.api.transactions import SessionDep, TransactionRoute
 from service.core.errors import IllegalMoveError
 from service.core.tables import Job, JobState
 from service.jobs import queries, service
+from service.jobs.queries import FoundJob
 from service.jobs.schemas import JobRead
 from service.jobs.service import JobNotFoundError
 
@@ -39,7 +40,8 @@ def eta_of(job: Job) -> float | None:
     return round(elapsed / job.progress * (1 - job.progress), 1)
 
 
-def show_job(job: Job, version: int | None) -> JobRead:
+def show_job(found: FoundJob) -> JobRead:
+    job = found.job
     return JobRead(
         id=job.id,
         model=job.model.name,
@@ -53,7 +55,9 @@ def show_job(job: Job, version: int | None) -> JobRead:
         parent_version=job.parent.number,
         parent_tv=job.parent_tv,
         tv=job.tv,
-        version=version,
+        version=found.version,
+        target_level=job.target_level,
+        level=found.level,
         metrics=job.metrics,
         cancel_requested_at=job.cancel_requested_at,
         created_at=job.created_at,
@@ -77,9 +81,9 @@ def list_jobs(
     rows = queries.page(
         session, state=state, model=model, dataset=dataset, before=before, limit=limit + 1
     )
-    last = rows[limit - 1][0] if len(rows) > limit else None
+    last = rows[limit - 1].job if len(rows) > limit else None
     return Page(
-        items=[show_job(job, version) for job, version in rows[:limit]],
+        items=[show_job(row) for row in rows[:limit]],
         next_cursor=encode_time_and_id(last.created_at, last.id) if last else None,
     )
 
@@ -88,7 +92,7 @@ def list_jobs(
     "/{job_id}", response_model=JobRead, responses={**NOT_MODIFIED, **problems(JobNotFoundError)}
 )
 def read_job(job_id: UUID, session: SessionDep, request: Request) -> Response:
-    return tagged(request, show_job(*service.find(session, job_id)))
+    return tagged(request, show_job(service.find(session, job_id)))
 
 
 @router.post(
@@ -104,10 +108,10 @@ def cancel_job(job_id: UUID, session: SessionDep, response: Response) -> JobRead
     The requests that it served have failed until one of them is retried, or the next request of
     the dataset starts another job.
     """
-    job, version = service.cancel(session, job_id)
-    shown = show_job(job, version)
+    found = service.cancel(session, job_id)
+    shown = show_job(found)
     response.headers["ETag"] = etag_of(shown)
-    if job.state == JobState.RUNNING:
+    if found.job.state == JobState.RUNNING:
         response.status_code = 202
         response.headers["Retry-After"] = POLL_AGAIN_SECONDS
     return shown

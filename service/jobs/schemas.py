@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from service.api.schemas import Resource
+from service.core.policy import TargetLevel
 from service.core.tables import JobPhase, JobReason, JobState
 
 
@@ -25,6 +26,14 @@ class JobRead(Resource):
     parent_tv: int
     tv: int = Field(description="It forgets what was stamped with parent_tv < tv <= this.")
     version: int | None = Field(description="The version that it made.")
+    target_level: TargetLevel | None = Field(
+        description="The level that the policy asked for when a worker last took the job. Null: "
+        "none has taken it yet, or it is older than target levels."
+    )
+    level: str | None = Field(
+        description="The level that its version has reached: `none`, `utility`, `membership` or "
+        "`robust`."
+    )
     metrics: list[dict[str, Any]] = Field(description="Figures by step, thinned.")
     cancel_requested_at: AwareDatetime | None = Field(description="When somebody asked it to stop.")
     created_at: AwareDatetime

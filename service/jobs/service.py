@@ -9,6 +9,7 @@ from service.core.db import clock_now
 from service.core.errors import IllegalMoveError, NotFoundError
 from service.core.tables import Job, JobState
 from service.jobs import queries
+from service.jobs.queries import FoundJob
 
 
 class JobNotFoundError(NotFoundError):
@@ -16,14 +17,14 @@ class JobNotFoundError(NotFoundError):
     title = "There is no such job"
 
 
-def find(session: Session, job_id: UUID) -> tuple[Job, int | None]:
+def find(session: Session, job_id: UUID) -> FoundJob:
     found = queries.by_id(session, job_id)
     if found is None:
         raise JobNotFoundError(f"There is no job {job_id}: see GET /v1/jobs.")
     return found
 
 
-def cancel(session: Session, job_id: UUID) -> tuple[Job, int | None]:
+def cancel(session: Session, job_id: UUID) -> FoundJob:
     """End a job that waits for a worker; note of a running one that it is to stop.
 
     The worker reads that with its next heartbeat. From this commit on the job can neither publish

@@ -84,7 +84,7 @@ def register(session: Session, settings: Settings, order: ModelCreate) -> Model:
         representation=order.representation.model_dump(),
         method=order.method,
         method_parameters=order.method_parameters,
-        policy=order.policy.model_dump(),
+        policy=order.policy.stored(),
         registered_tv=order.tv,
     )
     session.add(model)

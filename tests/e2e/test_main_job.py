@@ -47,6 +47,10 @@ def test_a_deletion_request_becomes_a_published_version(
     assert kinds[0] == "request.accepted"
     assert set(kinds) >= {"job.queued", "job.started", "job.published", "request.completed"}
 
+    (job,) = service.get("/v1/jobs", model="digits")["items"]
+    reached = version["audit"]["level"]
+    assert (job["target_level"], job["level"]) == ("membership", reached)
+    assert version["audit"]["target_level"] == "membership"
     check_files(service, version)
     check_that_it_loads_and_forgot(service, digits)
     check_that_no_process_but_a_run_has_torch(service)
@@ -90,6 +94,7 @@ def check_files(service: Service, version: dict[str, Any]) -> None:
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert card.startswith("---\nlibrary_name: unlearnd\n")
     assert "base_model" not in card
+    assert f"(asked for membership, reached {version['audit']['level']})" in card
     assert "erased from the weights: no measurement can show that" in card
 
 

@@ -34,7 +34,8 @@ def test_a_model_is_accepted_and_watched_at_its_location(client: TestClient) -> 
     assert shown["policy"] == {
         "batch_window_seconds": 0,
         "max_fraction": 0.3,
-        "min_agreement": 0.97,
+        "min_agreement": None,
+        "target_level": "membership",
         "auto_promote": True,
         "retention_days": 30,
         "keep_card": False,
@@ -150,6 +151,8 @@ def test_an_invalid_model_is_replaced(client: TestClient, session: Session) -> N
         ({"policy": {"max_fraction": 0}}, "policy.max_fraction"),
         ({"policy": {"max_fraction": 1.1}}, "policy.max_fraction"),
         ({"policy": {"min_agreement": 2}}, "policy.min_agreement"),
+        ({"policy": {"target_level": "none"}}, "policy.target_level"),
+        ({"policy": {"target_level": None}}, "policy.target_level"),
         ({"policy": {"retention_days": -1}}, "policy.retention_days"),
         ({"policy": {"hold": True}}, "policy.(unknown)"),
         ({"representation": {"layer": "x"}}, "representation.(unknown)"),

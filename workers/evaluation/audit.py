@@ -17,6 +17,7 @@ from workers.evaluation.report import AuditReport, SetReport
 from workers.evaluation.singles import compare_singles
 from workers.evaluation.weights import weights
 from workers.statistics.agreement import agreement, divergences
+from workers.statistics.floors import DEFAULT_MIN_AGREEMENT
 from workers.statistics.hindsight import Hindsight, hindsight
 from workers.statistics.intervals import ends, resampled_means, wilson
 from workers.unlearning.base import Samples, Tap
@@ -49,7 +50,7 @@ def audit(
     holdout: Samples | None,
     device: torch.device,
     seed: int,
-    min_agreement: float = 0.97,
+    min_agreement: float = DEFAULT_MIN_AGREEMENT,
     max_samples: int = 5000,
     resamples: int = 200,
     batch_size: int = 512,

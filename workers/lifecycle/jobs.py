@@ -104,6 +104,8 @@ def claim(session: Session, job_id: UUID, owner: str, seconds: float) -> Claimed
     leases.take(job, owner, seconds)
     job.phase, job.progress, job.metrics = JobPhase.LOADING, 0.0, []
     job.started_at = job.heartbeat_at = clock_now
+    policy = Policy.model_validate(model.policy)
+    job.target_level = policy.target_level
     begin_requests(session, dataset_id, after=job.parent_tv, upto=job.tv)
     events.record_job(session, "job.started", job, parent_version=parent.number)
     session.flush()
@@ -117,7 +119,7 @@ def claim(session: Session, job_id: UUID, owner: str, seconds: float) -> Claimed
         model=job.model,
         parent=parent,
         dataset=job.model.dataset,
-        policy=Policy.model_validate(job.model.policy),
+        policy=policy,
     )
 
 

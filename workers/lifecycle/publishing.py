@@ -64,23 +64,31 @@ def publish(session: Session, claimed: ClaimedJob, outcome: Unlearned) -> ModelV
     # The version's files say it too, and are destroyed one day; the evidence must outlive them.
     job.commitment = outcome.commitment
     session.flush()
+    levels = {"target_level": job.target_level, "level": outcome.audit["level"]}
     if good:
-        close_published(session, job, version)
+        close_published(session, job, version, levels)
         promote(session, model, version)
     else:
-        hold_for_review(session, job, model, version, outcome)
+        hold_for_review(session, job, model, version, outcome, levels)
     return version
 
 
-def close_published(session: Session, job: Job, version: ModelVersion) -> None:
+def close_published(
+    session: Session, job: Job, version: ModelVersion, levels: dict[str, Any]
+) -> None:
     job.move_to(JobState.PUBLISHED)
     job.progress = 1.0
     attempts.close(job, None, None)
-    events.record_job(session, "job.published", job, version=version.number)
+    events.record_job(session, "job.published", job, version=version.number, **levels)
 
 
 def hold_for_review(
-    session: Session, job: Job, model: Model, version: ModelVersion, outcome: Unlearned
+    session: Session,
+    job: Job,
+    model: Model,
+    version: ModelVersion,
+    outcome: Unlearned,
+    levels: dict[str, Any],
 ) -> None:
     job.move_to(JobState.NEEDS_REVIEW)
     if outcome.passed:
@@ -88,7 +96,7 @@ def hold_for_review(
     else:
         attempts.close(job, JobReason.GATE_NOT_PASSED, " ".join(outcome.reasons))
     model.held_tv = job.tv
-    facts: dict[str, Any] = {"reason": job.reason, "reason_code": job.reason_code}
+    facts: dict[str, Any] = {"reason": job.reason, "reason_code": job.reason_code, **levels}
     events.record_job(session, "job.needs_review", job, version=version.number, **facts)
 
 

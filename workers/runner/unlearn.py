@@ -37,6 +37,7 @@ from workers.runner.origins import edit_of, load_origin
 from workers.runner.readback import answers, write_and_read_back
 from workers.runner.validate import refuse_what_decides_nothing
 from workers.seeding import seed_everything
+from workers.statistics.floors import floor_of
 from workers.unlearning.base import Problem, Progress, Tap, Unlearned
 from workers.unlearning.compute import Compute
 from workers.unlearning.copying import settle_copies
@@ -108,7 +109,7 @@ def unlearn(
         holdout=looked_at.holdout,
         device=device,
         seed=plan.seed,
-        min_agreement=plan.min_agreement,
+        min_agreement=floor_of(plan.min_agreement),
         done=lambda fraction: tell(ProgressLine(phase="auditing", fraction=fraction)),
     )
     verdict = decide(report, plan.min_agreement)
@@ -129,8 +130,10 @@ def unlearn(
         )
         representation["kept"] = asdict(kept)
         count = len(sets.forgotten), len(sets.remaining)
-        moved = complaints(kept, plan.min_agreement, *count)
-        verdict = Verdict(verdict.passed and not moved, (*verdict.reasons, *moved))
+        moved = complaints(kept, verdict.min_agreement, *count)
+        verdict = replace(
+            verdict, passed=verdict.passed and not moved, reasons=(*verdict.reasons, *moved)
+        )
         if moved:
             report = replace(report, level="none", statement=MOVED)
     tell(ProgressLine(phase="publishing", fraction=0))
@@ -191,7 +194,7 @@ def apply_method(
         holdout=sets.holdout,
         device=device,
         seed=plan.seed,
-        min_agreement=plan.min_agreement,
+        min_agreement=floor_of(plan.min_agreement),
         parameters=plan.parameters,
         compute=compute,
         encodes=not blueprint.decides,
@@ -208,7 +211,8 @@ def write(
     verdict: Verdict,
     facts: dict[str, Any],
 ) -> UnlearnedOutcome:
-    lineage, measured = plan.lineage, report.to_dict()
+    lineage = plan.lineage
+    measured = {"target_level": plan.target_level.value, **report.to_dict()}
     provenance = {
         "model": lineage.model,
         "job_id": lineage.job_id,
@@ -228,7 +232,8 @@ def write(
         "code": {"unlearnd": package_version("unlearnd")},
         "audit": measured,
         "gate": {
-            "min_agreement": plan.min_agreement,
+            "rule": verdict.rule,
+            "min_agreement": verdict.min_agreement,
             "passed": verdict.passed,
             "reasons": list(verdict.reasons),
         },

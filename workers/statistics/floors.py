@@ -2,6 +2,14 @@
 
 from dataclasses import dataclass
 
+# The floor of the gate's own rule: what every policy asked for before it could leave that open.
+DEFAULT_MIN_AGREEMENT = 0.97
+
+
+def floor_of(min_agreement: float | None) -> float:
+    """The floor on remaining data; None: the operator has set none."""
+    return DEFAULT_MIN_AGREEMENT if min_agreement is None else min_agreement
+
 
 @dataclass(frozen=True)
 class Floors:

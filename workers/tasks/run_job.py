@@ -155,6 +155,7 @@ def plan_of(claimed: ClaimedJob, forget_set: ForgetSet, space: Workspace) -> Unl
         method=model.method,
         parameters=model.method_parameters,
         min_agreement=claimed.policy.min_agreement,
+        target_level=claimed.policy.target_level,
         seed=job.seed,
         device=context.settings().device,
         data=data_plan_of(claimed.dataset),

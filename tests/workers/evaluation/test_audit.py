@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from workers.evaluation.audit import audit
-from workers.evaluation.gate import decide
+from workers.evaluation.gate import advised, decide
 from workers.evaluation.report import AuditReport
+from workers.statistics.floors import DEFAULT_MIN_AGREEMENT
 from workers.unlearning.tap import find_tap
 
 
@@ -72,6 +73,19 @@ def test_a_copy_agrees_in_everything() -> None:
     assert report.membership is not None
     assert all(found.before == found.after for found in report.membership.values())
     assert decide(report, 0.97).passed
+
+
+def test_the_gate_says_by_which_rule_it_decides() -> None:
+    """A floor that is not set is the gate's own, and one that is set is a fixed one."""
+    report = measure(turned(), rows(100, 2), rows(200, 4))
+
+    own, same, none = (decide(report, floor) for floor in (None, DEFAULT_MIN_AGREEMENT, 0.0))
+
+    assert (own.rule, own.min_agreement) == ("default", 0.97)
+    assert (same.rule, same.min_agreement) == ("fixed", 0.97)
+    assert own.reasons == same.reasons
+    assert (own.passed, none.passed, none.rule) == (False, True, "fixed")
+    assert advised(own).rule == "default"
 
 
 def test_forgotten_samples_that_stand_out_reach_utility_only() -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pyarrow.parquet as pq
 import pytest
 
+from service.core.policy import TargetLevel
 from service.core.settings import Settings
 from tests.workers.runner.plans import QUICK, data_plan, run, run_supervised
 from workers.plan import Unlearned, UnlearnPlan
@@ -69,10 +70,22 @@ def test_a_version_can_be_made_again_from_what_it_tells_and_without_labels(
 def test_a_run_without_labels_publishes_the_same_bytes(
     unlearning: UnlearnPlan, quick: Settings, digits: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Also from a Python of its own, which puts names in sets in an order of its own."""
-    first = run(unlearning, tmp_path / "work")
+    """Also from a Python of its own, which puts names in sets in an order of its own.
+
+    What was asked for stands beside what was reached.
+    """
+    asking = unlearning.model_copy(
+        update={"target_level": TargetLevel.ROBUST, "min_agreement": None}
+    )
+    first = run(asking, tmp_path / "work")
+    told = provenance(asking)
+    assert told["audit"]["target_level"] == "robust"
+    assert (told["gate"]["rule"], told["gate"]["min_agreement"]) == ("default", 0.97)
+    card = (asking.staging / "README.md").read_text(encoding="utf-8")
+    assert f"(asked for robust, reached {told['audit']['level']})" in card
+    assert "was 0.97, the one of the default rule" in card
     data = data_plan(digits | without_labels(digits, tmp_path / "bare"))
-    plan = unlearning.model_copy(update={"data": data})
+    plan = asking.model_copy(update={"data": data})
     unlabelled = run_supervised(plan, quick, tmp_path / "work")
 
     # The digest covers the weights, the audit and the gate's verdict.
@@ -126,3 +139,6 @@ def test_a_run_that_changes_too_much_is_not_passed(unlearning: UnlearnPlan, tmp_
     assert "at least 1.0000 is wanted" in outcome.reasons[0]
     assert "retrain without the samples" in outcome.reasons[-1]
     assert outcome.audit["level"] == "none"
+    assert provenance(wild)["gate"]["rule"] == "fixed"
+    card = (wild.staging / "README.md").read_text(encoding="utf-8")
+    assert "was 1, the one that the model's policy sets" in card

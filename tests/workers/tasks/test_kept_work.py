@@ -44,10 +44,12 @@ class Runs:
 
     ends: list[Exception | None] = field(default_factory=list)
     found: list[list[str]] = field(default_factory=list)
+    asked: list[tuple[str, float | None]] = field(default_factory=list)
 
     def __call__(self, plan: UnlearnPlan, work_dir: Path, *_: Any) -> Unlearned:
         kept = work_dir / KEPT
         self.found.append(sorted(path.name for path in kept.glob("savepoint-*")))
+        self.asked.append((plan.target_level, plan.min_agreement))
         (kept / f"savepoint-{len(self.found)}").write_text("made from samples", encoding="utf-8")
         (work_dir / "density").write_text("made from samples", encoding="utf-8")
         (plan.staging / "manifest.json").write_text("{}", encoding="utf-8")
@@ -124,6 +126,21 @@ def test_an_attempt_at_another_plan_begins_anew(
 
     assert runs.found == [[], []]
     assert left(worker) == ["plan.sha256", "savepoint-2"]
+
+
+def test_each_attempt_is_told_the_level_and_the_floor_of_the_policy_as_it_is_then(
+    model: Model, runs: Runs, attempt: Callable[[], str]
+) -> None:
+    runs.ends = [KILLED, KILLED, KILLED]
+    attempt()
+    model.policy = {**model.policy, "target_level": "robust"}
+    attempt()
+    model.policy = {**model.policy, "min_agreement": 0.9}
+    attempt()
+
+    assert runs.asked == [("membership", None), ("robust", None), ("robust", 0.9)]
+    # What was kept for another level is of no use.
+    assert runs.found == [[], [], []]
 
 
 @pytest.mark.parametrize(
