@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers.model_files import may_be_a_part
+from workers.quoting import name_in
 
 RESAVE = "Load it with the library that saved it, and save it with save_pretrained, which writes "
 SAFETENSORS = RESAVE + "model.safetensors."
@@ -185,7 +186,7 @@ def refused_config(said: dict[str, Any]) -> str | None:
         return (
             "This is a network of timm, which is not built from its config.json. Register it with "
             '"kind": "module", "factory": "timm:create_model", and as "kwargs" its model_args and '
-            f'{{"model_name": "{str(said["architecture"])[:100]}"}}; the operator allows timm: in '
+            f'{{"model_name": "{name_in(said["architecture"])}"}}; the operator allows timm: in '
             "UNLEARND_MODULE_FACTORIES."
         )
     if "_class_name" in said and "_diffusers_version" in said:

@@ -8,6 +8,7 @@ from typing import Any
 from safetensors import safe_open
 
 from workers.artifacts import ArtifactError
+from workers.quoting import name_in, of_files
 from workers.weight_files import weight_files
 
 ADVICE = (
@@ -32,7 +33,7 @@ def quantised_by(said: dict[str, Any]) -> str | None:
     if not given:
         return None
     method = given.get("quant_method") if isinstance(given, dict) else None
-    by = f" by {method[:50]}" if isinstance(method, str) and method.isprintable() else ""
+    by = f" by {name_in(method)}" if isinstance(method, str) else ""
     return f"Its weights are quantised{by}, as quantization_config says: {ADVICE}"
 
 
@@ -67,4 +68,4 @@ def _tensors(directory: Path) -> Iterator[tuple[str, str, int]]:
         except ArtifactError:
             raise
         except Exception as error:
-            raise ArtifactError(f"{file} cannot be read: {error}") from error
+            raise ArtifactError(f"{file} cannot be read: {of_files(error)}") from error

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from workers.artifacts import BASIS, WEIGHTS, ArtifactError
+from workers.quoting import name_in, of_files
 from workers.weight_kinds import refuse_other_kinds
 
 INDEX = f"{WEIGHTS}.index.json"
@@ -36,7 +37,7 @@ def shards_of(directory: Path) -> dict[str, set[str]] | None:
     try:
         said = json.loads(index.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"{INDEX} is not JSON that can be read: {error}") from error
+        raise ArtifactError(f"{INDEX} is not JSON that can be read: {of_files(error)}") from error
     named = said.get("weight_map") if isinstance(said, dict) else None
     if not isinstance(named, dict) or not named:
         raise ArtifactError(f'{INDEX} must map tensors to files in "weight_map".')
@@ -44,7 +45,7 @@ def shards_of(directory: Path) -> dict[str, set[str]] | None:
     for tensor, file in named.items():
         if not isinstance(file, str) or not SHARD.fullmatch(file):
             raise ArtifactError(
-                f"{INDEX} names {str(file)[:100]!r} for a tensor: a shard must be a .safetensors "
+                f"{INDEX} names {name_in(file)} for a tensor: a shard must be a .safetensors "
                 "file in the same directory."
             )
         shards.setdefault(file, set()).add(tensor)
@@ -97,7 +98,7 @@ def read_weights(directory: Path) -> dict[str, Tensor]:
         try:
             tensors |= load_file(directory / file)
         except Exception as error:
-            raise ArtifactError(f"{file} cannot be read: {error}") from error
+            raise ArtifactError(f"{file} cannot be read: {of_files(error)}") from error
     return tensors
 
 
@@ -274,7 +275,7 @@ def _names(path: Path) -> set[str]:
         with safe_open(path, framework="pt") as file:
             return set(file.keys())
     except Exception as error:
-        raise ArtifactError(f"{path.name} cannot be read: {error}") from error
+        raise ArtifactError(f"{path.name} cannot be read: {of_files(error)}") from error
 
 
 def _header(path: Path) -> dict[str, str] | None:

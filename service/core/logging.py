@@ -4,6 +4,8 @@ import logging
 import re
 import sys
 import threading
+import traceback
+from collections.abc import Callable
 from types import TracebackType
 
 import structlog
@@ -51,8 +53,40 @@ def _database_errors() -> tuple[type[BaseException], ...]:
     return tuple(kind for kind in found if kind is not None)
 
 
-def configure_logging(level: str, *, process: str) -> None:
-    """Send structlog and the standard library's loggers through the same processors."""
+# A type of error and as much of its words as may be in a log.
+Told = Callable[[BaseException], str]
+
+
+def leaving_out_words(told: Told) -> structlog.typing.Processor:
+    """Have errors be logged by where they came up and what is `told` of them.
+
+    Libraries quote in their errors what they read, and that may be a row or a sample's ID.
+    """
+
+    def leave_out_words(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+        found = event.pop("exc_info", None)
+        error = sys.exc_info()[1] if found is True else found
+        if isinstance(error, tuple):
+            error = error[1]
+        if isinstance(error, BaseException):
+            lines: list[str] = []
+            seen: BaseException | None = error
+            while seen is not None:
+                places = traceback.extract_tb(seen.__traceback__)
+                lines[:0] = [f"{at.filename}:{at.lineno} in {at.name}" for at in places]
+                lines.insert(len(places), told(seen))
+                seen = seen.__cause__ or seen.__context__
+            event["exception"] = "\n".join(lines)
+        return event
+
+    return leave_out_words
+
+
+def configure_logging(level: str, *, process: str, told: Told | None = None) -> None:
+    """Send structlog and the standard library's loggers through the same processors.
+
+    Where there is `told`, errors of libraries are logged by it, and not by their own words.
+    """
 
     def name_process(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
         return {"process": process, **event}
@@ -64,6 +98,7 @@ def configure_logging(level: str, *, process: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         tell_database_errors_briefly,
+        *([leaving_out_words(told)] if told else []),
         structlog.processors.format_exc_info,
     ]
     structlog.configure(

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from workers.artifacts import BASIS, ArtifactError
+from workers.quoting import of_files
 
 # With less of a network than this, it is another network's base.
 SMALLEST_SHARE = 0.5
@@ -59,7 +60,7 @@ def begin_with_basis(state: Mapping[str, Tensor], directory: Path) -> None:
     try:
         found = load_file(directory / BASIS)
     except Exception as error:
-        raise ArtifactError(f"{BASIS} cannot be read: {error}") from error
+        raise ArtifactError(f"{BASIS} cannot be read: {of_files(error)}") from error
     strange = [
         name for name, its in found.items() if name not in state or state[name].shape != its.shape
     ]

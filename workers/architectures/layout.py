@@ -17,6 +17,7 @@ from workers.architectures.sentences import read_sentences
 from workers.artifacts import CONFIG, WEIGHTS
 from workers.model_forms import refused_config
 from workers.quantised import quantised_by
+from workers.quoting import name_in, of_files
 from workers.weight_files import weight_names
 
 MARKS = "ForTokenClassification"
@@ -47,7 +48,7 @@ class Layout:
     several_labels: bool = False
     marks_tokens: bool = False
 
-    def refuse_what_cannot_be_built(self) -> None:
+    def refuse_what_cannot_be_built(self, directory: Path) -> None:
         """Refuse a configuration of which no network can be made, whatever the weights are.
 
         Raises:
@@ -59,7 +60,7 @@ class Layout:
                 made = self.network(copy.deepcopy(self.config), **self.options)
         except Exception as error:
             raise ArchitectureError(
-                f"{CONFIG} describes no {name} that can be built: {error}"
+                f"{CONFIG} describes no {name} that can be built: {of_files(error, directory)}"
             ) from error
         needed = sum(weight.numel() * weight.element_size() for weight in made.parameters())
         if needed > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
@@ -94,7 +95,8 @@ def read_layout(directory: Path) -> Layout:
         config_class: Any = network.config_class
         config: PreTrainedConfig = config_class.from_pretrained(directory, local_files_only=True)
     except Exception as error:
-        raise ArchitectureError(f"{CONFIG} does not fit {network.__name__}: {error}") from error
+        told = of_files(error, directory)
+        raise ArchitectureError(f"{CONFIG} does not fit {network.__name__}: {told}") from error
     classifies = network.__name__.endswith(CLASSIFIERS)
     _refuse_other_uses(network, config, classifies=classifies)
     # Written out here, so that networks with fresh weights have it, too.
@@ -113,7 +115,7 @@ def _read_config(directory: Path) -> dict[str, Any]:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ArchitectureError(f"{CONFIG} is not JSON: {error}") from error
+        raise ArchitectureError(f"{CONFIG} is not JSON: {of_files(error)}") from error
     if not isinstance(said, dict):
         raise ArchitectureError(f"{CONFIG} is no object.")
     return said
@@ -128,12 +130,13 @@ def _class_of(said: dict[str, Any]) -> type[PreTrainedModel]:
     if not isinstance(found, type) or not issubclass(found, PreTrainedModel):
         code = " Code in the model's own directory is never run." if said.get("auto_map") else ""
         raise ArchitectureError(
-            f"transformers {transformers.__version__} has no network {name}.{code}"
+            f"transformers {transformers.__version__} has no network {name_in(name)}.{code}"
         )
     kind = getattr(found.config_class, "model_type", None)
     if kind is None or said.get("model_type") != kind:
         raise ArchitectureError(
-            f"{CONFIG} is of the type {said.get('model_type')}, and {name} of the type {kind}."
+            f"{CONFIG} is of the type {name_in(said.get('model_type'))}, and {name} of the type "
+            f"{kind}."
         )
     if kind.startswith("siglip2"):
         raise ArchitectureError(

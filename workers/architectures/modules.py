@@ -16,6 +16,7 @@ from workers.architectures.basis import begin_with_basis, has_basis, keep_basis
 from workers.data.processing import Processing, raw_processing
 from workers.plan import Architecture
 from workers.quantised import refuse_quantised
+from workers.quoting import of_registration
 from workers.unlearning.base import Samples
 from workers.unlearning.copying import built_by
 from workers.weight_files import load_weights, read_weights, with_shared_names, write_weights
@@ -99,12 +100,14 @@ def build(architecture: Architecture, settings: Settings) -> nn.Module:
     try:
         function = getattr(import_module(module_name), function_name)
     except (ImportError, AttributeError) as error:
-        raise ArchitectureError(f"{factory} cannot be imported here: {error}.") from error
+        raise ArchitectureError(
+            f"{factory} cannot be imported here: {of_registration(error)}."
+        ) from error
     try:
         model = function(**architecture.kwargs)
     except Exception as error:
         raise ArchitectureError(
-            f"{factory} failed with these kwargs: {type(error).__name__}: {error}."
+            f"{factory} failed with these kwargs: {type(error).__name__}: {of_registration(error)}."
         ) from error
     if not isinstance(model, nn.Module):
         raise ArchitectureError(f"{factory} made a {type(model).__name__}, not a torch.nn.Module.")

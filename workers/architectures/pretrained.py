@@ -30,6 +30,7 @@ from workers.data.processing import Processing, read_processing
 from workers.data.token_samples import TokenSamples, special_ids
 from workers.model_references import refuse_references
 from workers.quantised import refuse_quantised
+from workers.quoting import of_files
 from workers.unlearning.base import Samples
 from workers.unlearning.copying import built_by
 from workers.unlearning.embedding import answer, draw, embed
@@ -227,8 +228,10 @@ class Pretrained:
                 **layout.options,
             )
         except Exception as error:
-            layout.refuse_what_cannot_be_built()
-            raise ArtifactError(f"{WEIGHTS} cannot be read: {error}") from error
+            layout.refuse_what_cannot_be_built(directory)
+            raise ArtifactError(
+                f"{WEIGHTS} cannot be read: {of_files(error, directory)}"
+            ) from error
         return found
 
     def _read(self, directory: Path, *, as_served: bool = False) -> PreTrainedModel:

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from workers.architectures.base import ArchitectureError
 from workers.data.sentences import MODULES
+from workers.quoting import name_in, of_files
 
 CONFIG = "config.json"
 FOLDER = re.compile(r"\d+_\w+")
@@ -26,6 +27,7 @@ OLD_MODES = {  # nosec B105
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+NEEDED = {"Dense": ("in_features", "out_features"), "LayerNorm": ("dimension",)}
 # Behind the pooling. Dropout does nothing where nothing is left to chance.
 BEHIND = ("Dense", "Dropout", "LayerNorm", "Normalize")
 
@@ -92,9 +94,14 @@ class Part:
                     return Dense(self.said)
                 case "LayerNorm":
                     return LayerNorm(self.said)
-        except (KeyError, TypeError, ValueError) as error:
+        except KeyError as error:
             raise ArchitectureError(
-                f"{self.folder}/{CONFIG} does not describe a {self.kind}: {error}"
+                f"{self.folder}/{CONFIG} does not describe a {self.kind}: it lacks one of "
+                f"{', '.join(NEEDED[self.kind])}."
+            ) from error
+        except (TypeError, ValueError) as error:
+            raise ArchitectureError(
+                f"{self.folder}/{CONFIG} does not describe a {self.kind}: {of_files(error)}"
             ) from error
         return Normalize() if self.kind == "Normalize" else nn.Identity()
 
@@ -147,7 +154,7 @@ def read_sentences(directory: Path, *, classifies: bool = False) -> Sentences:
     wrong = next((folder for folder in folders if not FOLDER.fullmatch(folder)), None)
     if wrong is not None:
         raise ArchitectureError(
-            f"{MODULES} names the folder {wrong[:100]!r}: folders are read that are called like "
+            f"{MODULES} names the folder {name_in(wrong)}: folders are read that are called like "
             "1_Pooling."
         )
     pooled = _pooling(directory, folders[0])
@@ -167,9 +174,9 @@ def activation(name: object) -> nn.Module:
     found = getattr(nn, said.rpartition(".")[2], None)
     ours = isinstance(found, type) and issubclass(found, nn.Module)
     if not said.startswith("torch.nn.") or not ours or not isinstance(found, type):
-        raise ValueError(f"{said} is no activation of torch")
+        raise ValueError(f"{name_in(said)} is no activation of torch")
     if found is not nn.Identity and found.__module__ != "torch.nn.modules.activation":
-        raise ValueError(f"{said} is no activation of torch")
+        raise ValueError(f"{name_in(said)} is no activation of torch")
     made: nn.Module = found()
     return made
 
@@ -178,7 +185,7 @@ def _kind(part: dict[str, Any]) -> str:
     said = str(part.get("type", ""))
     if not said.startswith(LIBRARY):
         raise ArchitectureError(
-            f"{MODULES} names {said[:100]}, which is not of sentence-transformers: code in a "
+            f"{MODULES} names {name_in(said)}, which is not of sentence-transformers: code in a "
             "model's own directory is never run."
         )
     return said.rpartition(".")[2]
@@ -194,8 +201,9 @@ def _pooling(directory: Path, folder: str) -> Sentences:
     ]
     modes = [modes] if isinstance(modes, str) else modes
     if not isinstance(modes, list) or any(mode not in MODES for mode in modes):
+        asked = ", ".join(map(name_in, modes if isinstance(modes, list) else [modes]))
         raise ArchitectureError(
-            f"{folder}/{CONFIG} asks for the pooling {modes}: {', '.join(MODES)} can be done."
+            f"{folder}/{CONFIG} asks for the pooling {asked}: {', '.join(MODES)} can be done."
         )
     return Sentences(tuple(modes) or ("mean",), said.get("include_prompt") is False)
 
@@ -206,7 +214,9 @@ def _part(directory: Path, kind: str, folder: str) -> Part:
     names = (said.get(name) for name in ("module_input_name", "module_output_name"))
     other = next((name for name in names if name not in (None, VECTOR)), None)
     if other is not None:
-        raise ArchitectureError(f"{folder}/{CONFIG} is about {other}, and not about {VECTOR}.")
+        raise ArchitectureError(
+            f"{folder}/{CONFIG} is about {name_in(other)}, and not about {VECTOR}."
+        )
     part = Part(kind, folder, said)
     if part.has_weights and not (directory / folder / "model.safetensors").is_file():
         raise ArchitectureError(
@@ -228,4 +238,6 @@ def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ArchitectureError(f"{path.name} is not JSON that can be read: {error}") from error
+        raise ArchitectureError(
+            f"{path.name} is not JSON that can be read: {of_files(error)}"
+        ) from error

@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from workers.data.errors import DatasetError
+from workers.quoting import LEFT_OUT
 
 # Rows in another form than Parquet, or in Parquet under another name. What describes rows, such as
 # `dataset_info.json`, is not among them.
@@ -40,7 +41,7 @@ def _refuse(files: Sequence[str], folders: Sequence[str], uri: str) -> None:
             f"whose names end in {SUFFIX} are read from a folder. Rename it if it is Parquet, "
             f"write its rows as Parquet if not, or name what to read, as by {uri}/*{SUFFIX}."
         )
-    parts = [name for name in folders if "=" in name]
+    parts = [f"{name.partition('=')[0]}={LEFT_OUT}" for name in folders if "=" in name]
     if parts:
         raise DatasetError(
             f"The folder {uri} is partitioned into {_listed(parts)}: name its files by the pattern "

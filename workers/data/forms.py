@@ -8,6 +8,7 @@ import pyarrow as pa
 from workers.data.batches import ParquetFile
 from workers.data.errors import DatasetError
 from workers.data.watched import Watched
+from workers.quoting import of_files
 
 HEAD = 512
 PARQUET, ENCRYPTED = b"PAR1", b"PARE"
@@ -63,8 +64,8 @@ def open_as_parquet(raw: Watched, uri: str, buffer: int) -> ParquetFile:
         raise DatasetError(f"{uri} {told}.") from error
     except pa.ArrowNotImplementedError as error:
         raise DatasetError(
-            f"{uri} has a column of a type that pyarrow {pa.__version__} cannot read ({error}): "
-            "leave it out, or cast it."
+            f"{uri} has a column of a type that pyarrow {pa.__version__} cannot read "
+            f"({of_files(error)}): leave it out, or cast it."
         ) from error
     raw.seek(0)
     if raw.read(len(PARQUET)) not in (PARQUET, ENCRYPTED):

@@ -1,11 +1,13 @@
 """What the reading of a URL may fail of: for good, or until the storage answers again."""
 
 import errno
+import os
 
 import pyarrow as pa
 
 from service.core.reasons import JobReason
 from service.core.sources import SourceError
+from workers.quoting import of_files
 
 # Somebody has to mend the files or the rights: another attempt would end alike. Any other OSError
 # may be a storage that is slow or away for a while.
@@ -17,6 +19,12 @@ FILES_AT_FAULT = (
     pa.ArrowInvalid,
     pa.ArrowNotImplementedError,
 )
+# Libraries raise these without the number of the operating system's error.
+UNNUMBERED: dict[type[OSError], str] = {
+    FileNotFoundError: os.strerror(errno.ENOENT),
+    IsADirectoryError: os.strerror(errno.EISDIR),
+    NotADirectoryError: os.strerror(errno.ENOTDIR),
+}
 # A URL that is none, or one whose driver is not installed here.
 URL_AT_FAULT = (ValueError, ImportError)
 
@@ -30,7 +38,10 @@ def fault(uri: str, error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         # The error itself may name where links have led to.
         return f"{uri} cannot be read: {error.strerror}."
-    return f"{uri} cannot be read: {error}"
+    if isinstance(error, OSError):
+        # Its words are the name of a file.
+        return f"{uri} cannot be read: {UNNUMBERED.get(type(error), type(error).__name__)}."
+    return f"{uri} cannot be read: {of_files(error)}"
 
 
 def trouble(error: OSError) -> str:

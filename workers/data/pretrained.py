@@ -21,6 +21,7 @@ from workers.data.readers import Named, Rows
 from workers.data.sentences import read_settings
 from workers.data.token_limits import known_tokens, text_config, token_limit
 from workers.model_references import NO_FILES
+from workers.quoting import of_files
 
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
 TOKENIZER = "tokenizer.json"
@@ -38,7 +39,6 @@ VOCABULARIES = (
 PREPROCESSORS = ("preprocessor_config.json", "processor_config.json")
 # These read a text at its last position, which in training was padding or a text's last token.
 OF_ONE_LENGTH = "siglip"
-REASON_LENGTH = 300
 # Of decoded images that wait for the processor, beside a first one of any size: 3 MiB of RGB.
 PIXELS_AT_ONCE = 2**20
 
@@ -295,6 +295,5 @@ def _read(read: Callable[..., Any], directory: Path, part: str, **more: Any) -> 
     try:
         return read(str(directory), **LOCAL, **more)
     except Exception as error:
-        # It may list all that there could have been, and names the place where the files lie now.
-        reason = str(error).replace(str(directory), "the model's directory")[:REASON_LENGTH]
-        raise DatasetError(f"The model's {part} cannot be read: {reason}") from error
+        told = of_files(error, directory)
+        raise DatasetError(f"The model's {part} cannot be read: {told}") from error

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.data.errors import DatasetError
+from workers.quoting import name_in, of_files
 
 MODULES = "modules.json"
 SETTINGS = "config_sentence_transformers.json"
@@ -40,7 +41,8 @@ def read_settings(directory: Path) -> SentenceSettings:
     prompt = prompts.get(chosen) if isinstance(prompts, dict) and chosen is not None else ""
     if chosen is not None and not isinstance(prompt, str):
         raise DatasetError(
-            f"{SETTINGS} names the default prompt {chosen!r}, which is no text among its prompts."
+            f"{SETTINGS} names the default prompt {name_in(chosen)}, which is no text among its "
+            "prompts."
         )
     if said.get("truncate_dim") is not None:
         # What is cut off would be neither unlearned nor audited, and is served to who asks for it.
@@ -72,7 +74,9 @@ def read_object(path: Path) -> dict[str, Any]:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path.name} is not JSON that can be read: {error}") from error
+        raise DatasetError(
+            f"{path.name} is not JSON that can be read: {of_files(error)}"
+        ) from error
     if not isinstance(said, dict):
         raise DatasetError(f"{path.name} is no JSON object.")
     return said

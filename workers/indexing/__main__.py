@@ -13,9 +13,10 @@ def main(work_dir: Path) -> None:
     from service.core.settings import Settings
     from workers.indexing.process import fulfil, read_plan
     from workers.memory import limit_allocations
+    from workers.quoting import in_log
     from workers.runner.progress import ProgressPipe
 
-    configure_logging(Settings().log_level, process="indexing")
+    configure_logging(Settings().log_level, process="indexing", told=in_log)
     log_what_nobody_handles()
     plan, pipe = read_plan(work_dir), ProgressPipe()
     limit_allocations(plan.memory_limit_mib)

@@ -10,6 +10,7 @@ from service.core.reasons import JobReason
 from workers.data.errors import DatasetError
 from workers.data.index import read_holdout, read_ids
 from workers.data.locations import trouble, trouble_code
+from workers.data.shown import Shown
 from workers.data.stored_ids import store_ids
 from workers.data.tables.snapshot import Snapshot
 from workers.data.tables.taking import take_snapshot, version_of
@@ -37,18 +38,25 @@ def read_plan(work_dir: Path) -> IndexPlan:
 def fulfil(work_dir: Path, plan: IndexPlan, tell: Callable[[ProgressLine], None]) -> None:
     """Do a plan, whatever it comes to: an outcome is left in any case."""
     steps = Steps(tell)
+    train, holdout = Shown(plan.uri), Shown(plan.holdout_uri or "")
     ending: Ending
     try:
-        ending = index(work_dir, plan, steps)
+        ending = index(work_dir, plan, steps, train, holdout)
     except Exception as error:
         ending = ending_of(error, steps)
+        told = train.within(ending.reason, holdout)
+        ending = ending.model_copy(update={"reason": told})
         what = "indexing refused" if isinstance(ending, Refused) else "indexing failed"
         log.warning(what, reason=ending.reason, code=ending.code, exc_info=traced(error))
     write_outcome(work_dir, ending)
 
 
-def index(work_dir: Path, plan: IndexPlan, steps: Steps) -> Indexed:
+def index(
+    work_dir: Path, plan: IndexPlan, steps: Steps, train: Shown, apart_names: Shown
+) -> Indexed:
     """Read all files; the IDs go into `IDS` in the order of the rows.
+
+    The files are added to those that may be told of.
 
     Raises:
         DatasetError: the files are not what was registered.
@@ -56,17 +64,20 @@ def index(work_dir: Path, plan: IndexPlan, steps: Steps) -> Indexed:
     """
 
     def begin(uri: str) -> None:
-        steps.begin(f"read {uri}")
+        steps.begin(f"read {train.add(uri)}")
+
+    def begin_apart(uri: str) -> None:
+        steps.begin(f"read {apart_names.add(uri)}")
 
     files: list[dict[str, Any]] = []
     holdout: list[dict[str, Any]] | None = None
     apart: Snapshot | None = None
     columns = [spec.column for spec in plan.inputs]
     if plan.holdout_uri is not None:
-        begin(plan.holdout_uri)
+        steps.begin(f"read {plan.holdout_uri}")
         apart = take_snapshot(plan.holdout_format, plan.holdout_uri, plan.holdout_snapshot, columns)
-        holdout = read_holdout(plan.holdout_uri, plan.inputs, begin, apart)
-    begin(plan.uri)
+        holdout = read_holdout(plan.holdout_uri, plan.inputs, begin_apart, apart)
+    steps.begin(f"read {plan.uri}")
     table = take_snapshot(plan.format, plan.uri, plan.snapshot, [plan.id_column, *columns])
     chunks = read_ids(
         plan.uri,

@@ -8,6 +8,8 @@ from pydantic import TypeAdapter
 
 from service.core.logging import configure_logging, log_what_nobody_handles
 from service.core.settings import Settings
+from workers.data.errors import DatasetError
+from workers.data.shown import Shown, shown
 from workers.plan import (
     OUTCOME,
     PLAN,
@@ -19,6 +21,7 @@ from workers.plan import (
     UnlearnPlan,
     ValidatePlan,
 )
+from workers.quoting import in_log
 from workers.runner.endings import ending_of
 from workers.runner.outcomes import traced, write_outcome
 from workers.runner.progress import ProgressPipe
@@ -54,7 +57,7 @@ def fulfil(
         Exception: a fault in code, in unlearning; or one of several processes, not the first,
             cannot go on.
     """
-    configure_logging(settings.log_level, process="runner")
+    configure_logging(settings.log_level, process="runner", told=in_log)
     log_what_nobody_handles()
 
     def tell(line: ProgressLine) -> None:
@@ -70,6 +73,9 @@ def fulfil(
             ending = validate(plan, work_dir, settings, steps.tell)
     except Exception as error:
         ending = ending_of(error)
+        if ending is not None and isinstance(error, DatasetError):
+            told = shown_by(plan).within(ending.reason)
+            ending = ending.model_copy(update={"reason": told})
         if ending is None and isinstance(plan, ValidatePlan):
             ending = steps.broken(error)
         if ending is None:
@@ -84,6 +90,11 @@ def fulfil(
             raise
     if ending is not None:
         write_outcome(work_dir, ending)
+
+
+def shown_by(plan: ValidatePlan | UnlearnPlan) -> Shown:
+    """How the files of its datasets are told of."""
+    return shown([file.uri for file in (*plan.data.files, *plan.data.holdout_files)])
 
 
 def the_first_tells(work_dir: Path) -> bool:

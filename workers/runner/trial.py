@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from workers.architectures import ArchitectureError, Blueprint
 from workers.artifacts import ArtifactError, take_over
+from workers.quoting import of_rows
 from workers.runner.readback import write_and_read_back
 from workers.unlearning.base import Tap
 from workers.unlearning.copying import duplicate, home_of, learnable, settle_copies, trainable
@@ -38,7 +39,9 @@ def try_steps(
         try:
             settle_copies(model, inputs)
         except (UnlearningError, RuntimeError, TypeError, ValueError) as error:
-            raise ArchitectureError(f"No copy of the network can be trained: {error}") from error
+            raise ArchitectureError(
+                f"No copy of the network can be trained: {of_rows(error)}"
+            ) from error
         _refuse_another_form_alone(model, tap, inputs)
         student = trainable(copied(model, device))
         _step(student, tap, inputs, "evaluation")
@@ -74,7 +77,7 @@ def _step(model: nn.Module, tap: Tap, inputs: Inputs, mode: str) -> None:
             raise
         except Exception as error:
             raise ArchitectureError(
-                f"The network takes no step of {_some(batch)} in {mode} mode: {error}"
+                f"The network takes no step of {_some(batch)} in {mode} mode: {of_rows(error)}"
             ) from error
         if all(weight.grad is None for weight in weights):
             raise ArchitectureError(
@@ -104,7 +107,7 @@ def _refuse_another_form_alone(model: nn.Module, tap: Tap, inputs: Inputs) -> No
             tapped(batch)
     except Exception as error:
         raise ArchitectureError(
-            f"The model answers {count(inputs)} samples, and fails on one alone: {error}"
+            f"The model answers {count(inputs)} samples, and fails on one alone: {of_rows(error)}"
         ) from error
 
 

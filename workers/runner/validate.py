@@ -16,6 +16,7 @@ from workers.architectures import ArchitectureError, Blueprint, blueprint_of
 from workers.artifacts import CARD, CONFIG, seal, take_over, write_json
 from workers.device import choose_device
 from workers.plan import ProgressLine, Validated, ValidatePlan
+from workers.quoting import of_rows
 from workers.runner.fetching import fetch_model
 from workers.runner.loading import first_batch, kinds_of
 from workers.runner.readback import answers, refuse_unless_rewritten
@@ -131,7 +132,7 @@ def try_model(
         raise
     except Exception as error:
         raise ArchitectureError(
-            f"The model fails on inputs of shape {shapes(inputs)}: {error}"
+            f"The model fails on inputs of shape {shapes(inputs)}: {of_rows(error)}"
         ) from error
     if not (representation.isfinite().all() and logits.isfinite().all()):
         raise ArchitectureError(

@@ -55,6 +55,6 @@ def record(lease: Keeper, act: Callable[[Session], T]) -> T:
 
 def cause_of(error: RunFailedError | OSError) -> tuple[JobReason, str]:
     """Why an attempt has come to nothing, for programs and in a sentence."""
-    if isinstance(error, OSError):
-        return trouble_code(error), trouble(error)
-    return error.code, str(error)
+    if isinstance(error, RunFailedError):
+        return error.code, str(error)
+    return trouble_code(error), trouble(error)

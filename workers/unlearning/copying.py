@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import nn
 
+from workers.quoting import of_rows
 from workers.unlearning.errors import UnlearningError
 from workers.unlearning.inputs import Inputs, to
 
@@ -50,7 +51,7 @@ def duplicate(model: nn.Module) -> nn.Module:
         raise
     except Exception as error:
         if way is None:
-            raise UnlearningError(f"The network cannot be copied: {error}") from error
+            raise UnlearningError(f"The network cannot be copied: {of_rows(error)}") from error
         return _rebuilt(model, way)
     if way is not None:
         _WAYS[made] = way
@@ -105,7 +106,9 @@ def _rebuilt(model: nn.Module, way: _Way) -> nn.Module:
     try:
         made.load_state_dict(model.state_dict())
     except RuntimeError as error:
-        raise UnlearningError(f"The network cannot be built again as it is: {error}") from error
+        raise UnlearningError(
+            f"The network cannot be built again as it is: {of_rows(error)}"
+        ) from error
     made = made.to(home_of(model))
     buffers = dict(made.named_buffers())
     with torch.no_grad():

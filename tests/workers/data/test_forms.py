@@ -117,7 +117,7 @@ LEFT_OUT = [
     ("b.CSV.gz", "holds b.CSV.gz, which would be left out"),
     ("b.parquet.zst", "holds b.parquet.zst, which would be left out"),
     ("rows.json.gz", "holds rows.json.gz, which would be left out"),
-    ("year=2026/b.parquet", "is partitioned into year=2026: name its files by the pattern"),
+    ("year=2026/b.parquet", "is partitioned into year=…: name its files by the pattern"),
 ]
 
 

@@ -12,10 +12,7 @@ from safetensors.torch import load_file, save_file
 from structlog.testing import capture_logs
 
 from service.core.settings import Settings
-from tests.workers.data.media import save_tokenizer
-from tests.workers.pretrained.data import texts
-from tests.workers.pretrained.families import bert_encoder, seeded
-from tests.workers.pretrained.parents import PRETRAINED
+from tests.workers.pretrained.whole import JSON, whole_model
 from workers.artifacts import ArtifactError
 from workers.plan import OUTCOME, ValidatePlan
 from workers.runner import process
@@ -24,52 +21,12 @@ from workers.unlearning.ranks import Ranks
 from workers.weight_files import load_weights
 
 WEIGHTS = "model.safetensors"
-POOLING = "1_Pooling/config.json"
-MODULES = [
-    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
-    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
-]
-JSON = (
-    "config.json",
-    "generation_config.json",
-    "modules.json",
-    POOLING,
-    "preprocessor_config.json",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ValidatePlan]:
     """A tiny model with every such file, and its plan. Nobody may change it."""
-    folder = tmp_path_factory.mktemp("damaged")
-    directory = folder / "model"
-    seeded(bert_encoder).save_pretrained(directory)
-    described = texts()
-    described.save_processors(directory)
-    assert described.tokenizer is not None
-    save_tokenizer(directory, **described.tokenizer)
-    (directory / "1_Pooling").mkdir()
-    (directory / POOLING).write_text(json.dumps({"pooling_mode_mean_tokens": True}))
-    (directory / "modules.json").write_text(json.dumps(MODULES))
-    for name in JSON:
-        if not (directory / name).exists():
-            (directory / name).write_text("{}")
-    plan = ValidatePlan(
-        model="a-model",
-        source_uri=directory.as_uri(),
-        architecture=PRETRAINED,
-        module="auto",
-        method="auto",
-        parameters={},
-        min_agreement=0.8,
-        tv=0,
-        data=described.plan(folder / "data"),
-        staging=folder / "staging",
-    )
-    return directory, plan
+    return whole_model(tmp_path_factory.mktemp("damaged"))
 
 
 Validated = Callable[[Callable[[Path], Any]], dict[str, Any]]

@@ -127,7 +127,7 @@ REFUSED: list[tuple[Callable[[Path], object], str]] = [
     (lambda at: named(at, 0, path="0_Transformer"), "first module is a Transformer in the direct"),
     (lambda at: named(at, 2, type=ROUTER), "names Router: unlearnd reads a Transformer, a Pooling"),
     (lambda at: named(at, 2, type="own.Dense"), "code in a model's own directory is never run"),
-    (lambda at: named(at, 2, path="../2_Dense"), "names the folder '../2_Dense'"),
+    (lambda at: named(at, 2, path="../2_Dense"), "names the folder ../2_Dense"),
     (lambda at: named(at, 1, type=f"{ROUTER[:22]}Normalize"), "names Normalize"),
     (without_weights, "2_Dense has no model.safetensors"),
     (other_weights, "does not fit the Dense of 2_Dense: missing"),
@@ -145,7 +145,7 @@ REFUSED: list[tuple[Callable[[Path], object], str]] = [
     ),
     (
         lambda at: said_in(at, "config_sentence_transformers.json", default_prompt_name="other"),
-        "names the default prompt 'other'",
+        "names the default prompt other",
     ),
     (
         lambda at: said_in(at, "config_sentence_transformers.json", truncate_dim=8),
