@@ -7,13 +7,14 @@ from importlib.metadata import version
 from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI
 
-from service.api import health, openapi, problems
+from service.api import health, openapi, pages, problems
 from service.api.admission import CONNECTIONS, EXPORTS, PATIENCE_SECONDS, PROBES, Admission
 from service.api.auth import bearer
 from service.api.bodies import BodyReader, Pace
 from service.api.callers import KnownCallers
 from service.api.head import HeadAsGet
 from service.api.places import Places
+from service.api.routes_in_logs import name_routes_in_logs
 from service.api.uploads import UPLOADS, Uploads
 from service.core.db import Database
 from service.core.errors import ConfigurationError
@@ -67,6 +68,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         # A redirect would send the caller, and its key, to whatever the Host header names.
         redirect_slashes=False,
+        # `service.api.pages` serves both, and refuses a query.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
     )
     app.state.settings = settings
     app.state.database = database
@@ -96,10 +101,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     app.include_router(health.router)
-    for router in (uploads, datasets, registry, deletion_requests, jobs):
+    app.include_router(pages.router)
+    resources = (uploads, datasets, registry, deletion_requests, jobs)
+    for router in resources:
         app.include_router(
             router,
             dependencies=[Depends(bearer)],
             responses=problems.problems(problems.UnauthorizedError),
         )
+    name_routes_in_logs(
+        route for one in (health.router, pages.router, *resources) for route in one.routes
+    )
     return app

@@ -5,6 +5,8 @@ import re
 from starlette.convertors import StringConvertor, register_url_convertor
 
 PLAIN = re.compile(r"{(\w+)}")
+# With what says how it is read.
+PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 
 
 class Part(StringConvertor):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from workers.data import arrays, columns
 from workers.data.agreement import Agreement, types_of
 from workers.data.batches import batches
-from workers.data.errors import DatasetError
+from workers.data.errors import DatasetError, UnknownTokenError
 from workers.data.ids import as_text
 from workers.data.parquet import FileRef, IDDigest, open_parquet
 from workers.data.ragged import Ragged, allocate, write_ragged
@@ -95,8 +95,17 @@ def copy_ragged(
     """
     if not files:
         raise DatasetError("The dataset has no files.")
-    parts = (encode(part.column, part.row) for part in read_column(files, spec, id_column))
+    parts = _encoded(read_column(files, spec, id_column), encode)
     return write_ragged(target, kind, sum(file.rows for file in files), parts)
+
+
+def _encoded(parts: Iterable[Part], encode: Encode) -> Iterator[Iterable[npt.NDArray[Any]]]:
+    """Raises `DatasetError`: an input cannot be encoded; a token that is unknown, by its file."""
+    for part in parts:
+        try:
+            yield encode(part.column, part.row)
+        except UnknownTokenError as error:
+            raise DatasetError(f"{part.uri} has a text with such a token: {error}") from error
 
 
 def read_column(files: Sequence[FileRef], spec: InputSpec, id_column: str | None) -> Iterator[Part]:

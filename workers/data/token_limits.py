@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workers.data.errors import DatasetError
+from workers.data.errors import UnknownTokenError
 
 # For a tokenizer that has no limit, or one that no network has.
 MAX_TOKENS = 512
@@ -61,13 +61,13 @@ def known_tokens(tokenizer: Any, rows: Sequence[list[int]], known: object) -> Se
     `known` is how many embeddings its configuration tells; anything but a number tells nothing.
 
     Raises:
-        DatasetError: a token is beyond them.
+        UnknownTokenError: a token is beyond them.
     """
     if not isinstance(known, int) or known < 1:
         return rows
     highest = max((max(row, default=0) for row in rows), default=0)
     if max(highest, tokenizer.pad_token_id) >= known:
-        raise DatasetError(
+        raise UnknownTokenError(
             "The model's tokenizer makes a token that its network does not know, which knows "
             f"{known} by vocab_size in config.json: save the tokenizer with which it was trained, "
             "or train the network after resize_token_embeddings(len(tokenizer))."
