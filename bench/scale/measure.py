@@ -14,6 +14,7 @@ from bench.scale.data import parent, prepare
 from bench.unlearning.compare import audited
 from workers.data.processing import raw_processing
 from workers.device import choose_compute
+from workers.evaluation.judge import judged
 from workers.runner.loading import load_sets
 from workers.unlearning.base import Problem, Progress
 from workers.unlearning.embedding import answer
@@ -100,18 +101,20 @@ def _job(order: Order, data: Any, network: Any, forgotten: Any, work: Path) -> d
     peak, clock = Peak(), Clock()
     sets = load_sets(data, forgotten, forgotten, work, raw_processing())
     clock.ended("loading")
-    problem = Problem(
-        model=network,
-        fresh=digits_cnn,
-        tap=find_tap(network, sets.remaining.batch(torch.arange(2))),
-        remaining=sets.remaining,
-        forgotten=sets.forgotten,
-        holdout=sets.holdout,
-        device=CPU,
-        seed=7,
-        min_agreement=MIN_AGREEMENT,
-        # As a job of the default settings computes.
-        compute=choose_compute(CPU, Ranks(), "auto", "auto", work),
+    problem = judged(
+        Problem(
+            model=network,
+            fresh=digits_cnn,
+            tap=find_tap(network, sets.remaining.batch(torch.arange(2))),
+            remaining=sets.remaining,
+            forgotten=sets.forgotten,
+            holdout=sets.holdout,
+            device=CPU,
+            seed=7,
+            min_agreement=MIN_AGREEMENT,
+            # As a job of the default settings computes.
+            compute=choose_compute(CPU, Ranks(), "auto", "auto", work),
+        )
     )
 
     def report(progress: Progress) -> None:

@@ -22,6 +22,7 @@ from bench.unlearning.training import Cost, Stopwatch
 from workers.data.samples import MappedSamples
 from workers.device import choose_compute
 from workers.evaluation.audit import audit
+from workers.evaluation.judge import judged
 from workers.seeding import seed_everything
 from workers.unlearning.base import Problem
 from workers.unlearning.compute import Compute
@@ -108,19 +109,21 @@ def problem_of(
     kept[gone] = kept[before] = False
     remaining = MappedSamples(everything, np.flatnonzero(kept), images.scale)
     device = next(model.parameters()).device
-    return Problem(
-        model=model,
-        fresh=lambda: fresh(images),
-        tap=find_tap(model, to(remaining.batch(torch.arange(2)), device)),
-        remaining=remaining,
-        forgotten=MappedSamples(everything, gone, images.scale),
-        holdout=MappedSamples(held_out, np.arange(len(held_out)), images.scale),
-        device=device,
-        seed=seed,
-        min_agreement=MIN_AGREEMENT,
-        parameters=parameters,
-        compute=compute,
-        origin=origin,
+    return judged(
+        Problem(
+            model=model,
+            fresh=lambda: fresh(images),
+            tap=find_tap(model, to(remaining.batch(torch.arange(2)), device)),
+            remaining=remaining,
+            forgotten=MappedSamples(everything, gone, images.scale),
+            holdout=MappedSamples(held_out, np.arange(len(held_out)), images.scale),
+            device=device,
+            seed=seed,
+            min_agreement=MIN_AGREEMENT,
+            parameters=parameters,
+            compute=compute,
+            origin=origin,
+        )
     )
 
 

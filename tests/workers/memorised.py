@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from tests import numerics
 from workers.evaluation.audit import audit
+from workers.evaluation.judge import judged
 from workers.evaluation.report import AuditReport
 from workers.unlearning.base import Problem, Samples
 from workers.unlearning.compute import Compute
@@ -95,9 +96,10 @@ class Digits:
             "device": torch.device("cpu"),
             "seed": 7,
             "min_agreement": 0.97,
+            "target_level": "utility",
             "compute": Compute(precision=numerics.PRECISION),
         }
-        return Problem(**(values | changes))  # type: ignore[arg-type]
+        return judged(Problem(**(values | changes)))  # type: ignore[arg-type]
 
     def measure(self, candidate: nn.Module, **changes: object) -> AuditReport:
         """The audit of a candidate against the parent, as a job runs it."""

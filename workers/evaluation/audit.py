@@ -1,13 +1,13 @@
 """The label-free audit: what changed since the parent, and what an attacker can see."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-from workers.evaluation.answers import likeness
+from workers.evaluation.baseline import Baseline
 from workers.evaluation.cka import linear_cka
 from workers.evaluation.comparison import compare
 from workers.evaluation.levels import level_of
@@ -15,19 +15,17 @@ from workers.evaluation.reading import Reader
 from workers.evaluation.rebound import WORK
 from workers.evaluation.report import AuditReport, SetReport
 from workers.evaluation.singles import compare_singles
+from workers.evaluation.utility import utility_of
 from workers.evaluation.weights import weights
 from workers.statistics.agreement import agreement, divergences
-from workers.statistics.floors import DEFAULT_MIN_AGREEMENT
-from workers.statistics.hindsight import Hindsight, hindsight
+from workers.statistics.floors import Floors, floor_of
+from workers.statistics.hindsight import Hindsight
 from workers.statistics.intervals import ends, resampled_means, wilson
 from workers.unlearning.base import Samples, Tap
 from workers.unlearning.embedding import Embedded, draw
 from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import copied
 
-# With fewer samples on a side, membership is not measured: any AUC would fit.
-FEWEST = 20
-TOO_FEW = f"It needs {FEWEST} forgotten and {FEWEST} held-out samples."
 COMPARED = (
     "likeness",
     "membership",
@@ -50,7 +48,8 @@ def audit(
     holdout: Samples | None,
     device: torch.device,
     seed: int,
-    min_agreement: float = DEFAULT_MIN_AGREEMENT,
+    min_agreement: float | None = None,
+    encodes: bool = False,
     max_samples: int = 5000,
     resamples: int = 200,
     batch_size: int = 512,
@@ -61,7 +60,9 @@ def audit(
     `fresh` builds the same network with fresh weights: it says which samples are alike, having seen
     none. Of each set at most `max_samples` are measured, drawn with `seed`: at 5,000 the standard
     error of an agreement of 0.97 is 0.0024. The same samples and bootstrap draws serve before and
-    after. `done` hears the fraction that is finished.
+    after. `min_agreement` is a floor that an operator has set; None is the default rule. `encodes`
+    says that the representation is what the networks are used for. `done` hears the fraction that
+    is finished.
 
     Raises:
         ValueError: there are no remaining or no forgotten samples.
@@ -81,17 +82,19 @@ def audit(
         # The method may have looked at neighbours with the same seed: take another view.
         torch.manual_seed(seed + 1)
         networks = tuple(copied(model, device) for model in (parent, candidate, fresh()))
-        before, after = (reader.read(model) for model in networks[:2])
-        reason, like = _unmeasurable(before), None
-        if reason is None or reason == TOO_FEW:
-            width = before["remaining"].representations.shape[1]
-            # What was seen is large, and is gone by the end of the line.
-            like = likeness(reader.view(networks[2], width), before)
-        known = hindsight(
-            before["remaining"].logits,
-            before["forgotten"].logits,
-            (len(remaining), len(forgotten)),
+        floors = Floors(floor_of(min_agreement), len(forgotten), len(remaining))
+        baseline = Baseline(
+            reader,
+            networks[0],
+            networks[2],
+            floors,
+            fixed=min_agreement is not None,
+            encodes=encodes,
+            seed=seed,
         )
+        before, after = baseline.answers, reader.read(networks[1])
+        known, reason, like = baseline.known, baseline.unmeasured, baseline.like
+        utility = utility_of(after, baseline)
         measured = {
             name: _measure(
                 len(found),
@@ -115,24 +118,14 @@ def audit(
         if like is not None and reason is not None:
             singles = compare_singles(before, after, like, resamples=resamples, seed=seed)
         elif like is not None:
-            compared = compare(
-                reader,
-                networks[1],
-                before,
-                after,
-                like,
-                known,
-                resamples=resamples,
-                seed=seed,
-                min_agreement=min_agreement,
-            )
+            compared = compare(networks[1], after, baseline, like, resamples=resamples)
     done(1.0)
     not_measured = {} if reason is None else dict.fromkeys(COMPARED, reason)
     if compared is not None:
         not_measured |= compared.not_measured
     constant = [name for name, report in measured.items() if report.cka is None]
     not_measured |= {f"{name}.cka": "The representations are constant." for name in constant}
-    level, statement = level_of(measured, compared, reason, min_agreement)
+    level, statement = level_of(utility, compared, reason)
     if singles is not None and level != "none":
         statement = f"{statement} {singles.sentence()}"
     found: dict[str, Any] = {name: getattr(compared or singles, name, None) for name in COMPARED}
@@ -142,7 +135,8 @@ def audit(
     return AuditReport(
         level=level,
         statement=statement,
-        min_agreement=min_agreement,
+        min_agreement=floors.min_agreement,
+        utility=utility,
         remaining=measured["remaining"],
         forgotten=measured["forgotten"],
         holdout=measured.get("holdout"),
@@ -185,14 +179,3 @@ def _measure(
         cka_low=alike[1],
         cka_high=alike[2],
     )
-
-
-def _unmeasurable(before: Mapping[str, Embedded]) -> str | None:
-    """Why forgotten samples cannot be compared with held-out ones, if they cannot."""
-    if "holdout" not in before:
-        return "There is no held-out set."
-    if before["forgotten"].logits.shape[1] < 2:
-        return "The model has fewer than two classes."
-    if min(len(before["forgotten"]), len(before["holdout"])) < FEWEST:
-        return TOO_FEW
-    return None

@@ -1,20 +1,13 @@
 """Of an encoder, the representation itself is what is used: how near is it to the parent's?"""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
 from torch.nn import functional
 
-from workers.statistics.floors import Floors
 from workers.statistics.intervals import ends, resampled_means
-from workers.unlearning.base import Samples, Tap
-from workers.unlearning.embedding import draw, embed
-from workers.unlearning.tap import Tapped
+from workers.unlearning.embedding import Embedded
 
-# Samples of each set, at most, and how many at a time.
-MOST = 5000
-BATCH = 64
 RESAMPLES = 200
 
 
@@ -35,57 +28,20 @@ class Kept:
     holdout_high: float | None
 
 
-def measure_kept(
-    parent: nn.Module,
-    candidate: nn.Module,
-    tap: Tap,
-    *,
-    remaining: Samples,
-    holdout: Samples | None,
-    device: torch.device,
-    seed: int,
-) -> Kept:
-    """On at most 5,000 samples of each set, drawn with `seed`.
+def cosines(before: Mapping[str, Embedded], after: Mapping[str, Embedded], seed: int) -> Kept:
+    """Of what the parent and a candidate make of the same samples: representations (n, d) by set.
 
-    Raises:
-        TapError, UnlearningError: a model's answers cannot be used.
+    The bootstrap's draws are made with `seed`.
     """
+    middle = before["remaining"].representations.mean(dim=0)
 
-    def representations(samples: Samples) -> list[Tensor]:
-        chosen = draw(len(samples), MOST, torch.Generator().manual_seed(seed))
-        seen = []
-        for model in (parent, candidate):
-            with Tapped(model.eval(), tap) as tapped:
-                found = embed(tapped, samples, chosen, device, BATCH)
-            seen.append(found.representations)
-        return seen
-
-    def cosine(seen: list[Tensor]) -> tuple[float, float, float]:
-        before, after = (one - middle for one in seen)
-        each = functional.cosine_similarity(before, after).double()
+    def cosine(name: str) -> tuple[float, float, float]:
+        old, new = (answers[name].representations - middle for answers in (before, after))
+        each = functional.cosine_similarity(old, new).double()
         # Where nothing but the mean is known of a sample, it is kept if the mean is.
-        each[~(before.any(dim=1) | after.any(dim=1))] = 1.0
+        each[~(old.any(dim=1) | new.any(dim=1))] = 1.0
         drawn = resampled_means(each.unsqueeze(1), RESAMPLES, seed).squeeze(1)
         return float(each.mean()), *ends(drawn)
 
-    kept = representations(remaining)
-    middle = kept[0].mean(dim=0)
-    unseen = None
-    if holdout is not None and len(holdout):
-        unseen = cosine(representations(holdout))
-    return Kept(*cosine(kept), *(unseen or (None, None, None)))
-
-
-def complaints(kept: Kept, min_agreement: float, forgotten: int, remaining: int) -> tuple[str, ...]:
-    """A sentence for each set on which representations moved too far, by the gate's floors."""
-    checks = [("remaining", kept.remaining, min_agreement)]
-    if kept.holdout is not None:
-        checks.append(
-            ("held-out", kept.holdout, Floors(min_agreement, forgotten, remaining).on_holdout)
-        )
-    return tuple(
-        f"The mean cosine of representations with the parent's on {name} data is {found:.4f}; "
-        f"at least {floor:.4f} is wanted."
-        for name, found, floor in checks
-        if found < floor
-    )
+    unseen = cosine("holdout") if "holdout" in before else (None, None, None)
+    return Kept(*cosine("remaining"), *unseen)

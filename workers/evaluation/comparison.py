@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from workers.evaluation.answers import Likeness
+from workers.evaluation.baseline import Baseline
 from workers.evaluation.examination import FALSE_ALARMS, SINGLE, Examination, Examiner
-from workers.evaluation.reading import Reader
 from workers.evaluation.rebound import trained_on
 from workers.evaluation.report import (
     AttackReport,
@@ -31,7 +31,6 @@ from workers.evaluation.representations import (
 )
 from workers.evaluation.shams import Shams
 from workers.statistics.agreement import agreement
-from workers.statistics.hindsight import Hindsight
 from workers.statistics.intervals import clopper_pearson, wilson
 from workers.unlearning.base import UnlearningError
 from workers.unlearning.embedding import Embedded, draw
@@ -58,24 +57,14 @@ class Comparison:
 
 
 def compare(
-    reader: Reader,
-    candidate: nn.Module,
-    before: Answers,
-    after: Answers,
-    like: Likeness,
-    known: Hindsight,
-    *,
-    resamples: int,
-    seed: int,
-    min_agreement: float,
+    candidate: nn.Module, after: Answers, baseline: Baseline, like: Likeness, *, resamples: int
 ) -> Comparison:
-    """`before` and `after` are what the parent and the candidate say, `like` says what is alike.
-
-    `known` is what the parent's answers owe to the forgotten samples.
+    """`after` is what the candidate says, `baseline` what the parent does, `like` what is alike.
 
     Raises:
         UnlearningError: the candidate's answers cannot be used.
     """
+    before, seed = baseline.answers, baseline.seed
     examiner = Examiner(like, resamples, seed)
     first, second = examiner.examine(before), examiner.examine(after)
     generator = torch.Generator().manual_seed(seed)
@@ -89,11 +78,11 @@ def compare(
         not_measured["representation"] = "Too few held-out samples are like forgotten ones."
     rebound: ReboundReport | None = None
     try:
-        rebound = _rebound(reader, examiner, candidate, before, after, known, generator)
+        rebound = _rebound(baseline, examiner, candidate, after, generator)
     except UnlearningError as error:
         # What breaks a copy in further training says nothing of the candidate.
         not_measured["rebound"] = str(error)
-    if rebound is not None and rebound.agreement < min_agreement:
+    if rebound is not None and not baseline.floors.allow(rebound.agreement):
         rebound = None
         not_measured["rebound"] = "Predictions on remaining samples did not survive the training."
     return Comparison(
@@ -182,14 +171,13 @@ def _representation(
 
 
 def _rebound(
-    reader: Reader,
+    baseline: Baseline,
     examiner: Examiner,
     candidate: nn.Module,
-    before: Answers,
     after: Answers,
-    known: Hindsight,
     generator: torch.Generator,
 ) -> ReboundReport:
+    before, reader = baseline.answers, baseline.reader
     wanted = before["remaining"].logits.softmax(dim=1)
     trained = trained_on(
         candidate,
@@ -208,7 +196,7 @@ def _rebound(
     # Confidence is not asked again: it is lower near forgotten samples in the parent, which teaches
     # that to any network, to one that never knew them as well.
     telling = [name for name in found.told_by if name in COMES_BACK]
-    agreed = agreement(before["remaining"].logits, again["remaining"].logits, known)
+    agreed = agreement(before["remaining"].logits, again["remaining"].logits, baseline.known)
     low, high = wilson(agreed, len(before["remaining"]))
     returned = clopper_pearson(int(back.sum()), len(back)) if len(back) else (None, None)
     return ReboundReport(

@@ -5,16 +5,27 @@ among the remaining samples are answered otherwise. About held-out samples a mod
 their neighbours too, because neighbours are a coarse guide; what exceeds that share is memory.
 """
 
+from dataclasses import dataclass
 from math import sqrt
 
 import torch
 from torch import Tensor
 
-from workers.evaluation.report import Contradiction
 from workers.statistics.intervals import wilson
 
 # Keeps logarithms finite where no neighbour has a class.
 TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Shares of samples that their neighbours contradict, and the difference with its interval."""
+
+    forgotten: float
+    holdout: float
+    excess: float
+    low: float
+    high: float
 
 
 def contradicted(outputs: Tensor, neighbours: Tensor) -> Tensor:

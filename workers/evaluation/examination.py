@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from workers.evaluation.answers import Likeness, Seen, look
-from workers.evaluation.contradiction import contradiction
-from workers.evaluation.report import Band, Contradiction, Interval, Power, Worst
+from workers.evaluation.contradiction import Contradiction, contradiction
+from workers.evaluation.report import Band, Interval, Power, Worst
 from workers.evaluation.shams import (
     ONE_SIDED,
     bands,
@@ -50,6 +50,14 @@ class Examination:
         return None if self.bands is None else self.bands[name]
 
 
+@dataclass(frozen=True)
+class Populations:
+    """AUCs of forgotten against held-out samples, the excess of contradicted ones, what tells."""
+
+    figures: Mapping[str, float]
+    told_by: tuple[str, ...]
+
+
 class Examiner:
     """Looks at network after network with the same draws, so that they can be compared."""
 
@@ -87,6 +95,26 @@ class Examiner:
             told_by=told_by(attacks, found, single, usual),
         )
 
+    def populations(self, answers: Mapping[str, Embedded]) -> Populations:
+        """What tells forgotten from held-out samples as populations: a part of `examine`.
+
+        It costs a fraction, where bands make resampled intervals needless.
+        """
+        seen = look(answers, self._like)
+        ours, theirs = seen["forgotten"], seen["holdout"]
+        found = contradiction(ours.contradicted, theirs.contradicted)
+        usual, _ = self._bands(theirs)
+        attacks = {
+            name: self._area(ours.scores[name], theirs.scores[name], resampled=usual is None)
+            for name in POPULATION
+            if name in ours.scores
+        }
+        return Populations(
+            figures={name: one.auc for name, one in attacks.items()}
+            | {"contradiction": found.excess},
+            told_by=tuple(name for name in POPULATION if stands_out(name, attacks, found, usual)),
+        )
+
     def power(self, parent: Examination) -> Power:
         """What was to be seen in the parent, and what these numbers of samples let be seen."""
         known = self._known(parent)
@@ -120,6 +148,14 @@ class Examiner:
             tpr_low=min(low, exact[0]),
             tpr_high=max(high, exact[1]),
         )
+
+    def _area(self, forgotten: Tensor, holdout: Tensor, *, resampled: bool) -> Interval:
+        """The AUC alone; without an interval, unless it is `resampled`, it is its own."""
+        ranked = Ranked(forgotten, holdout)
+        everyone = torch.arange(len(forgotten))[None], torch.arange(len(holdout))[None]
+        found = float(ranked.auc(*everyone))
+        low, high = ends(in_parts(ranked.auc, *self._resampled)) if resampled else (found, found)
+        return Interval(found, low, high, None, None, None)
 
     def _bands(self, holdout: Seen) -> tuple[dict[str, Band] | None, dict[str, float]]:
         if self.shams is None:
@@ -169,21 +205,29 @@ def told_by(
     Against the bands where there are any; else against an interval, or the tolerance where the
     interval is narrower than that.
     """
-
-    def stands_out(name: str) -> bool:
-        if name == "contradiction":
-            value, interval, nothing = found.excess, (found.low, found.high), 0.0
-        else:
-            attack = attacks[name]
-            value, interval, nothing = attack.auc, (attack.low, attack.high), 0.5
-        if usual is not None:
-            return not usual[name].low <= value <= usual[name].high
-        if name in ONE_SIDED:
-            return interval[0] > nothing and value - nothing > TOLERANCE
-        return not interval[0] <= nothing <= interval[1] and abs(value - nothing) > TOLERANCE
-
-    telling = [name for name in POPULATION if stands_out(name)]
+    telling = [name for name in POPULATION if stands_out(name, attacks, found, usual)]
     single_out = single is not None and (
-        single.discoveries > 0 or single.beyond_p < FALSE_ALARMS or stands_out("memory")
+        single.discoveries > 0
+        or single.beyond_p < FALSE_ALARMS
+        or stands_out("memory", attacks, found, usual)
     )
     return (*telling, *([SINGLE] if single_out else []))
+
+
+def stands_out(
+    name: str,
+    attacks: Mapping[str, Interval],
+    found: Contradiction,
+    usual: Mapping[str, Band] | None,
+) -> bool:
+    """Whether one figure lies where it does not if forgotten samples are nothing special."""
+    if name == "contradiction":
+        value, interval, nothing = found.excess, (found.low, found.high), 0.0
+    else:
+        attack = attacks[name]
+        value, interval, nothing = attack.auc, (attack.low, attack.high), 0.5
+    if usual is not None:
+        return not usual[name].low <= value <= usual[name].high
+    if name in ONE_SIDED:
+        return interval[0] > nothing and value - nothing > TOLERANCE
+    return not interval[0] <= nothing <= interval[1] and abs(value - nothing) > TOLERANCE

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from workers.evaluation.answers import View
 from workers.unlearning.base import Samples, Tap
+from workers.unlearning.compute import Compute
 from workers.unlearning.embedding import Ask, Embedded, answer, draw, embed
 from workers.unlearning.features import features
 from workers.unlearning.spaces import WithFeatures
@@ -31,6 +32,7 @@ class Reader:
     batch_size: int
     done: Callable[[float], None]
     work: int
+    compute: Compute = field(default_factory=Compute)
     ready: int = field(default=0, init=False)
 
     def read(self, model: nn.Module) -> dict[str, Embedded]:
@@ -46,7 +48,15 @@ class Reader:
 
     def _answers(self, ask: Ask) -> dict[str, Embedded]:
         return {
-            name: embed(ask, found, self.chosen[name], self.device, self.batch_size, self.count)
+            name: embed(
+                ask,
+                found,
+                self.chosen[name],
+                self.device,
+                self.batch_size,
+                self.count,
+                self.compute,
+            )
             for name, found in self.sets.items()
         }
 

@@ -3,6 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from workers.evaluation.contradiction import Contradiction
+from workers.evaluation.utility import Utility
+
 
 @dataclass(frozen=True)
 class SetReport:
@@ -76,17 +79,6 @@ class AttackReport:
     after: Interval
     band: Band | None
     passed: bool
-
-
-@dataclass(frozen=True)
-class Contradiction:
-    """Shares of samples that their neighbours contradict, and the difference with its interval."""
-
-    forgotten: float
-    holdout: float
-    excess: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -224,6 +216,7 @@ class Power:
 class AuditReport:
     """What was measured, with no labels. None, with a reason, is what could not be measured.
 
+    `utility` is the verdict on whether the candidate is as useful as its parent.
     `level` is the highest that was reached, see `workers.evaluation.levels`. No level says that
     anything was erased; `statement` says in a few sentences what the level says here.
     emptied_classes: outputs of the network of which nothing remains; where the parent decides for
@@ -235,6 +228,7 @@ class AuditReport:
     level: str
     statement: str
     min_agreement: float
+    utility: Utility
     remaining: SetReport
     forgotten: SetReport
     holdout: SetReport | None

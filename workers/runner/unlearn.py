@@ -26,8 +26,8 @@ from workers.artifacts import (
 from workers.data.processing import Processing
 from workers.device import choose_compute, choose_device, describe, suited, threads_of_each
 from workers.evaluation.audit import audit
-from workers.evaluation.closeness import complaints, measure_kept
-from workers.evaluation.gate import Verdict, advised, decide
+from workers.evaluation.gate import Verdict, decide
+from workers.evaluation.judge import judged
 from workers.evaluation.report import AuditReport
 from workers.plan import FORGOTTEN, ProgressLine, UnlearnPlan
 from workers.plan import Unlearned as UnlearnedOutcome
@@ -49,7 +49,6 @@ from workers.unlearning.tap import find_tap
 
 Tell = Callable[[ProgressLine], None]
 EXAMPLES = 8
-MOVED = "Representations of data that were not forgotten have moved."
 
 log = structlog.get_logger(__name__)
 
@@ -109,33 +108,18 @@ def unlearn(
         holdout=looked_at.holdout,
         device=device,
         seed=plan.seed,
-        min_agreement=floor_of(plan.min_agreement),
+        min_agreement=plan.min_agreement,
+        encodes=not blueprint.decides,
         done=lambda fraction: tell(ProgressLine(phase="auditing", fraction=fraction)),
     )
-    verdict = decide(report, plan.min_agreement)
+    verdict = decide(report.utility)
     representation: dict[str, Any] = {
         "asked": plan.module,
         "module": tap.module,
         "side": tap.side,
     }
-    if not blueprint.decides:
-        kept = measure_kept(
-            parent,
-            candidate,
-            tap,
-            remaining=sets.remaining,
-            holdout=sets.holdout,
-            device=device,
-            seed=plan.seed,
-        )
-        representation["kept"] = asdict(kept)
-        count = len(sets.forgotten), len(sets.remaining)
-        moved = complaints(kept, verdict.min_agreement, *count)
-        verdict = replace(
-            verdict, passed=verdict.passed and not moved, reasons=(*verdict.reasons, *moved)
-        )
-        if moved:
-            report = replace(report, level="none", statement=MOVED)
+    if report.utility.cosine is not None:
+        representation["kept"] = asdict(report.utility.cosine)
     tell(ProgressLine(phase="publishing", fraction=0))
     facts = {
         "edit_of": edit_of(plan, edited=unlearned.edited),
@@ -144,7 +128,7 @@ def unlearn(
         "representation": representation,
         "device": describe(device) | {"threads": threads} | computed,
     }
-    return write(plan, unlearned, report, advised(verdict), facts)
+    return write(plan, unlearned, report, verdict, facts)
 
 
 def load(
@@ -185,21 +169,25 @@ def apply_method(
         metrics = {name: float(value) for name, value in progress.metrics.items()}
         tell(ProgressLine(phase=progress.phase, fraction=progress.fraction, metrics=metrics))
 
-    problem = Problem(
-        model=parent,
-        fresh=blueprint.fresh,
-        tap=tap,
-        remaining=sets.remaining,
-        forgotten=sets.forgotten,
-        holdout=sets.holdout,
-        device=device,
-        seed=plan.seed,
-        min_agreement=floor_of(plan.min_agreement),
-        parameters=plan.parameters,
-        compute=compute,
-        encodes=not blueprint.decides,
-        warm=blueprint.begins_with_basis,
-        origin=origin,
+    problem = judged(
+        Problem(
+            model=parent,
+            fresh=blueprint.fresh,
+            tap=tap,
+            remaining=sets.remaining,
+            forgotten=sets.forgotten,
+            holdout=sets.holdout,
+            device=device,
+            seed=plan.seed,
+            min_agreement=floor_of(plan.min_agreement),
+            fixed_floor=plan.min_agreement is not None,
+            parameters=plan.parameters,
+            compute=compute,
+            encodes=not blueprint.decides,
+            warm=blueprint.begins_with_basis,
+            origin=origin,
+            target_level=plan.target_level.value,
+        )
     )
     return finished(problem, lambda: get_method(plan.method).unlearn(problem, report))
 
@@ -233,7 +221,7 @@ def write(
         "audit": measured,
         "gate": {
             "rule": verdict.rule,
-            "min_agreement": verdict.min_agreement,
+            "min_agreement": plan.min_agreement,
             "passed": verdict.passed,
             "reasons": list(verdict.reasons),
         },

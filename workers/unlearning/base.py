@@ -15,6 +15,10 @@ from workers.unlearning.compute import Compute
 from workers.unlearning.errors import ParameterError as ParameterError
 from workers.unlearning.errors import UnlearningError as UnlearningError
 from workers.unlearning.inputs import Inputs
+from workers.unlearning.work import Work
+
+# What an audit can find, each level more than the one before it.
+LEVELS = ("none", "utility", "membership", "robust")
 
 
 class Samples(Protocol):
@@ -46,11 +50,13 @@ class Problem:
     torch's global random state, for the caller to seed; where the problem is `warm`, most of them
     are those that the parent's own training began with.
     `min_agreement` (0 to 1) is the smallest share of remaining samples on which the unlearned
-    model must predict what its parent predicts. `parameters` are the method's own knobs. `compute`
+    model must predict what its parent predicts; `fixed_floor` says that an operator has set it.
+    `parameters` are the method's own knobs. `compute`
     says how networks are run; it does not change what is wanted. `encodes` says that the
     representation is what the network is used for, and that its logits are those of prototypes.
     `origin` is the network that the parent is an edit of, over one request or several. `guide` is
-    one that has learnt the parent's answers to remaining samples only, if there is one already.
+    a result that may guide an edit, if there is one already. `judge` says how good a result is: a
+    method that tries others asks it. `target_level` is the one of `LEVELS` that is asked for.
     """
 
     model: nn.Module
@@ -67,7 +73,10 @@ class Problem:
     encodes: bool = False
     warm: bool = False
     origin: nn.Module | None = None
-    guide: nn.Module | None = None
+    guide: "Unlearned | None" = None
+    judge: "Judge | None" = None
+    target_level: str = "membership"
+    fixed_floor: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,9 @@ class Unlearned:
     `parameters` are all the knobs as they were used, defaults included; `summary` says in plain
     JSON what happened. Neither holds anything made from a sample's content. `reached` says whether
     the method came to its own end, by its own measure: it is no proof, and the audit asks again.
-    `edited` says that the model is the parent with some of its answers changed.
+    `edited` says that the model is the parent with some of its answers changed. `guides` says that
+    it has learnt the parent's answers to remaining samples only, and so well that it can tell what
+    the parent would say of the forgotten ones if it had never seen them.
     """
 
     model: nn.Module
@@ -98,6 +109,50 @@ class Unlearned:
     summary: Mapping[str, Any]
     reached: bool = True
     edited: bool = False
+    guides: bool = False
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a judge finds in a result, in plain JSON but for the two numbers at the end.
+
+    `kept` says that the model is as useful as its parent. `level` is the highest of `LEVELS` that
+    was found, and `held_back` has a sentence for each check that failed on the way to the next one.
+    `facts` are what was measured. `highest` is the level beyond which nothing can be measured
+    here. `near` (0 to 1) orders results that are not kept: larger is nearer to it.
+    """
+
+    kept: bool
+    level: str
+    held_back: tuple[str, ...]
+    facts: Mapping[str, Any]
+    highest: str = "membership"
+    near: float = 0.0
+
+
+class Judge(Protocol):
+    """Holds one result after the other against the parent, each on the same samples."""
+
+    def look(self, model: nn.Module) -> Judgement:
+        """Measure `model`, which stays as it is. All processes of a job must ask.
+
+        Raises:
+            UnlearningError: the model's answers cannot be used.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a method would do about a problem, with its defaults: what `auto` has to know of it.
+
+    `last_resort` says that it is tried after all others, whatever it costs. `needs_guide` says that
+    it is of use only where the problem has a guide.
+    """
+
+    work: Work
+    last_resort: bool = False
+    needs_guide: bool = False
 
 
 class Method(Protocol):
@@ -110,6 +165,13 @@ class Method(Protocol):
 
         Raises:
             ParameterError: a name is unknown, or a value has the wrong type or lies out of range.
+        """
+        ...
+
+    def offer(self, problem: Problem) -> Offer | None:
+        """What it would do about `problem`; None if the problem does not suit it.
+
+        It reads sizes only, and no sample.
         """
         ...
 

@@ -17,6 +17,7 @@ from workers.unlearning.memory import Room
 from workers.unlearning.precision import Compiled, Forward, autocast
 from workers.unlearning.ranks import Ranks
 from workers.unlearning.savepoints import NullSavepoints, Saved, Savepoints
+from workers.unlearning.work import Tally
 
 EMBEDDING = "embedding"
 TRAINING = "training"
@@ -30,7 +31,7 @@ class Compute:
     directory for tables that grow with the data, for the caller to remove; without one they are
     kept in memory. compile_from: networks are compiled for so many steps or more; None is never.
     saves: where a run that is killed left off. given_up: the kind of the error for which bfloat16
-    was.
+    was. tally: counts the samples that are read and trained on.
     """
 
     ranks: Ranks = field(default_factory=Ranks)
@@ -42,6 +43,7 @@ class Compute:
     compiled: list[Compiled] = field(default_factory=list)
     saves: Savepoints = field(default_factory=NullSavepoints)
     given_up: str | None = None
+    tally: Tally = field(default_factory=Tally)
 
     def exact(self) -> "Compute":
         """The same in float32, for what is measured rather than trained."""
@@ -102,6 +104,7 @@ class Compute:
         losses = sum(found[1:], start=found[0]) if found else torch.zeros_like(factors)
         self.ranks.add_up_gradients(parameters)
         self.ranks.add_up(losses)
+        self.tally.trained += size
         return losses
 
     def table(self, name: str, rows: int, width: int) -> Tensor:

@@ -103,6 +103,7 @@ class _Reading:
         self, positions: Tensor, batch_size: int, done: Callable[[int], None], name: str | None
     ) -> list[Tensor]:
         ranks = self.compute.ranks
+        self.compute.tally.read += len(positions)
         chunks = torch.split(positions, batch_size)
         mine = ranks.share(len(chunks))
         tables: list[Tensor] = []

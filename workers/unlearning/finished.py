@@ -29,5 +29,6 @@ def pack(unlearned: Unlearned) -> Saved:
         "summary": dict(unlearned.summary),
         "reached": unlearned.reached,
         "edited": unlearned.edited,
+        "guides": unlearned.guides,
     }
     return Saved(named("model", unlearned.model.state_dict()), facts)

@@ -38,6 +38,11 @@ def names() -> list[str]:
     return sorted(_methods)
 
 
+def methods() -> list[Method]:
+    """All methods, sorted by name."""
+    return [_methods[name] for name in names()]
+
+
 def get_method(name: str = "auto") -> Method:
     """The method of that name.
 

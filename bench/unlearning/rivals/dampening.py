@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.unlearning.rivals.guard import Guard
-from workers.unlearning.base import Problem, Report, Samples, Unlearned
+from workers.unlearning.base import Offer, Problem, Report, Samples, Unlearned
 from workers.unlearning.embedding import draw
 from workers.unlearning.inputs import to
 from workers.unlearning.isolation import isolated
@@ -41,6 +41,10 @@ class Dampening:
 
     def check(self, parameters: Mapping[str, Any]) -> None:
         DampeningConfig.read(parameters)
+
+    def offer(self, problem: Problem) -> Offer | None:  # noqa: ARG002 (no problem suits it)
+        """None: a rival is for the benchmark, which names it."""
+        return None
 
     def unlearn(self, problem: Problem, report: Report) -> Unlearned:
         del report

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.unlearning.rivals.guard import Guard, answers
-from workers.unlearning.base import Problem, Report, Samples, Unlearned, UnlearningError
+from workers.unlearning.base import Offer, Problem, Report, Samples, Unlearned, UnlearningError
 from workers.unlearning.embedding import draw
 from workers.unlearning.inputs import to
 from workers.unlearning.isolation import isolated
@@ -46,6 +46,10 @@ class Uncertainty:
 
     def check(self, parameters: Mapping[str, Any]) -> None:
         UncertaintyConfig.read(parameters)
+
+    def offer(self, problem: Problem) -> Offer | None:  # noqa: ARG002 (no problem suits it)
+        """None: a rival is for the benchmark, which names it."""
+        return None
 
     def unlearn(self, problem: Problem, report: Report) -> Unlearned:
         """Raises UnlearningError without held-out samples."""

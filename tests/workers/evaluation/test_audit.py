@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.evaluation.audit import audit
-from workers.evaluation.gate import advised, decide
+from workers.evaluation.gate import ADVICE, decide
 from workers.evaluation.report import AuditReport
 from workers.statistics.floors import DEFAULT_MIN_AGREEMENT
 from workers.unlearning.tap import find_tap
@@ -39,7 +39,11 @@ def rows(count: int, seed: int, scale: float = 1.0) -> Rows:
 
 
 def measure(
-    candidate: nn.Module, forgotten: Rows, holdout: Rows | None, max_samples: int = 5000
+    candidate: nn.Module,
+    forgotten: Rows,
+    holdout: Rows | None,
+    max_samples: int = 5000,
+    min_agreement: float | None = None,
 ) -> AuditReport:
     parent = network()
     return audit(
@@ -52,6 +56,7 @@ def measure(
         holdout=holdout,
         device=torch.device("cpu"),
         seed=3,
+        min_agreement=min_agreement,
         max_samples=max_samples,
         resamples=50,
     )
@@ -72,20 +77,21 @@ def test_a_copy_agrees_in_everything() -> None:
     assert report.remaining.cka == pytest.approx(1.0)
     assert report.membership is not None
     assert all(found.before == found.after for found in report.membership.values())
-    assert decide(report, 0.97).passed
+    assert decide(report.utility).passed
 
 
 def test_the_gate_says_by_which_rule_it_decides() -> None:
     """A floor that is not set is the gate's own, and one that is set is a fixed one."""
-    report = measure(turned(), rows(100, 2), rows(200, 4))
-
-    own, same, none = (decide(report, floor) for floor in (None, DEFAULT_MIN_AGREEMENT, 0.0))
+    own, same, none = (
+        decide(measure(turned(), rows(100, 2), rows(200, 4), min_agreement=floor).utility)
+        for floor in (None, DEFAULT_MIN_AGREEMENT, 0.0)
+    )
 
     assert (own.rule, own.min_agreement) == ("default", 0.97)
     assert (same.rule, same.min_agreement) == ("fixed", 0.97)
     assert own.reasons == same.reasons
     assert (own.passed, none.passed, none.rule) == (False, True, "fixed")
-    assert advised(own).rule == "default"
+    assert own.reasons[-1] == ADVICE
 
 
 def test_forgotten_samples_that_stand_out_reach_utility_only() -> None:
@@ -96,10 +102,13 @@ def test_forgotten_samples_that_stand_out_reach_utility_only() -> None:
 
 def test_a_changed_model_fails_with_both_numbers() -> None:
     report = measure(turned(), rows(100, 2), rows(200, 4))
-    verdict = decide(report, 0.97)
+    verdict = decide(report.utility)
     assert report.level == "none"
     assert not verdict.passed
-    assert len(verdict.reasons) == 2
+    # Both numbers, and what to do about it.
+    assert len(verdict.reasons) == 3
+    assert report.utility.reasons == verdict.reasons[:2]
+    assert verdict.rule == report.utility.rule == "default"
     assert f"{report.remaining.agreement:.4f}" in verdict.reasons[0]
     assert "0.9700" in verdict.reasons[0]
     # A quarter of the data was forgotten: 0.97 - 0.25.

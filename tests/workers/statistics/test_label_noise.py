@@ -169,4 +169,4 @@ def test_a_student_knows_better_than_its_parent_and_passes_the_gate(misled: Taug
     report = audited(problem, student.model, **options)
     assert set(report.label_noise) <= {str(label) for label in range(LOW)}
     assert len(report.label_noise) >= 3
-    assert decide(report, problem.min_agreement).passed
+    assert decide(report.utility).passed

@@ -8,15 +8,32 @@ import torch
 
 from tests import numerics
 from tests.workers.memorised import Digits, Watched, same, state
-from tests.workers.unlearning.test_auto import Sized, fail, run, use
+from tests.workers.unlearning.stubs import Sized, fail, run, use
 from workers.unlearning.auto import method as auto
 from workers.unlearning.auto.budget import Budget
-from workers.unlearning.auto.forecast import Pace, Work, pace_of, work_of
+from workers.unlearning.auto.pace import Pace, pace_of
 from workers.unlearning.base import Problem, UnlearningError
 from workers.unlearning.compute import Compute
 from workers.unlearning.ranks import Ranks
+from workers.unlearning.redirect.config import RedirectConfig
+from workers.unlearning.redirect.forecast import work_of as redirection
 from workers.unlearning.registry import get_method
 from workers.unlearning.savepoints import Clock, DiskSavepoints
+from workers.unlearning.work import Work
+
+# Of the problem below: read, and trained on.
+WORK = {
+    "distil": Work(90_000, 216_000),
+    "redirect": Work(348_000, 64_000),
+    "guided": Work(908_000, 230_400),
+}
+
+
+def work_of(name: str, problem: Problem) -> Work:
+    """What a method says it would do."""
+    offer = get_method(name).offer(problem)
+    assert offer is not None
+    return offer.work
 
 
 def test_what_a_method_does_is_counted_by_its_defaults(digits: Digits) -> None:
@@ -27,7 +44,7 @@ def test_what_a_method_does_is_counted_by_its_defaults(digits: Digits) -> None:
     # All answers and three looks; one and a half lessons of 1,125 steps of 128.
     assert work_of("distil", problem) == Work(60_000 + 30_000, 1.5 * 1125 * 128)
     # 20,000 + 12,000 + 2,000 twice, and two attempts of 10 looks and of 100 steps.
-    assert work_of("redirect", problem) == Work(68_000 + 20 * 14_000, 200 * (256 + 64))
+    assert redirection(RedirectConfig(), problem) == Work(68_000 + 20 * 14_000, 200 * (256 + 64))
     assert work_of("guided", problem) == Work(68_000 + 60 * 14_000, 600 * (256 + 128))
     # 48,000 + 12,000 + 1,000, a look at 3,000 each fifty of 1,880 steps.
     assert work_of("laf", problem) == Work(61_000 + 37.6 * 3000, 1880 * (128 + 64))
@@ -40,14 +57,16 @@ def test_time_that_is_left_decides(digits: Digits) -> None:
     now = 0.0
     # A distillation is forecast to take 9 + 216 seconds.
     budget = Budget(240.0, problem, lambda _problem: Pace(1e-4, 1e-3), lambda: now)
-    assert budget.forbids("distil") is None
+    assert budget.forbids("distil", WORK["distil"]) is None
     now = 20.0
-    assert budget.forbids("distil") == ("distil would take about 225 s, and 220 s of 240 are left.")
-    assert budget.forbids("redirect") is None
+    assert budget.forbids("distil", WORK["distil"]) == (
+        "distil would take about 225 s, and 220 s of 240 are left."
+    )
+    assert budget.forbids("redirect", WORK["redirect"]) is None
     now = 1000.0
-    assert "and 0 s of 240 are left" in str(budget.forbids("redirect"))
+    assert "and 0 s of 240 are left" in str(budget.forbids("redirect", WORK["redirect"]))
     unlimited = Budget(0.0, problem, pace_of, lambda: now)
-    assert unlimited.forbids("distil") is None
+    assert unlimited.forbids("distil", WORK["distil"]) is None
 
 
 def test_a_run_that_goes_on_has_no_more_time_than_was_left(digits: Digits, tmp_path: Path) -> None:
@@ -65,17 +84,17 @@ def test_a_run_that_goes_on_has_no_more_time_than_was_left(digits: Digits, tmp_p
         return Budget(240.0, problem, lambda _problem: Pace(1e-4, 1e-3), lambda: now)
 
     first = budget()
-    assert first.forbids("redirect") is None
+    assert first.forbids("redirect", WORK["redirect"]) is None
     now = 20.0
-    said = first.forbids("distil")
+    said = first.forbids("distil", WORK["distil"])
     assert said is not None
 
     now = 1000.0
     resumed = budget()
-    assert resumed.forbids("redirect") is None
-    assert resumed.forbids("distil") == said
+    assert resumed.forbids("redirect", WORK["redirect"]) is None
+    assert resumed.forbids("distil", WORK["distil"]) == said
     now = 1219.0
-    assert "1 s of 240 are left" in str(resumed.forbids("guided"))
+    assert "1 s of 240 are left" in str(resumed.forbids("guided", WORK["guided"]))
 
 
 def test_the_pace_is_taken_on_a_few_samples_and_leaves_no_trace(digits: Digits) -> None:
@@ -112,7 +131,8 @@ def test_a_method_for_which_there_is_no_time_is_left_out(
         def __init__(self, seconds: float, _problem: Problem) -> None:
             assert seconds == 60.0
 
-        def forbids(self, name: str) -> str | None:
+        def forbids(self, name: str, work: Work) -> str | None:
+            assert isinstance(work, Work)
             return "distil would take long." if name == "distil" else None
 
     monkeypatch.setattr(auto, "Budget", Hurried)

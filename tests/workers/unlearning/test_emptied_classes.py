@@ -7,8 +7,7 @@ import torch
 
 from tests.workers.memorised import Digits, Tensors, audited, memorised
 from workers.evaluation.gate import decide
-from workers.unlearning.auto.config import AutoConfig
-from workers.unlearning.auto.method import _Judge
+from workers.evaluation.judge import AuditJudge
 from workers.unlearning.base import Problem, Samples, Unlearned
 from workers.unlearning.registry import get_method
 
@@ -64,11 +63,11 @@ def test_agreement_is_with_the_answers_that_are_left(
     floor = (as_before + among_left) / 2
 
     report = audited(problem, unlearned.model, min_agreement=floor, resamples=20)
-    trial = _Judge(AutoConfig(), replace(problem, min_agreement=floor)).measure(unlearned)
+    judgement = AuditJudge(replace(problem, min_agreement=floor)).look(unlearned.model)
 
     assert report.emptied_classes == [8]
     assert as_before < floor <= report.remaining.agreement
     assert report.forgotten.agreement == 0.0
-    assert decide(report, floor).passed
-    assert trial.kept
-    assert trial.agreement == report.remaining.agreement
+    assert decide(report.utility).passed
+    assert judgement.kept
+    assert judgement.facts["agreement"] == report.remaining.agreement

@@ -21,6 +21,11 @@ from workers.unlearning.registry import get_method
 from workers.unlearning.savepoints import DiskSavepoints
 
 
+def guide(model: torch.nn.Module) -> Unlearned:
+    """What a distillation would hand out with this network."""
+    return Unlearned(model, "distil", {"steps": 7}, {"lessons": 1}, guides=True)
+
+
 def run(problem: Problem) -> Unlearned:
     return get_method("guided").unlearn(problem, lambda _progress: None)
 
@@ -32,7 +37,7 @@ def student(distilled_digits: torch.nn.Module) -> torch.nn.Module:
 
 @pytest.fixture(scope="module")
 def unlearned(digits: Digits, student: torch.nn.Module) -> Unlearned:
-    return run(digits.problem(guide=student))
+    return run(digits.problem(guide=guide(student)))
 
 
 def decisions(model: torch.nn.Module, inputs: Tensor) -> Tensor:
@@ -54,6 +59,9 @@ def test_forgotten_samples_are_decided_as_the_student_does_and_the_rest_is_kept(
     assert unlearned.reached
     assert unlearned.edited
     assert unlearned.method == "guided"
+    # What made the guide is told with the result.
+    assert unlearned.parameters["student"] == {"steps": 7}
+    assert unlearned.summary["student"] == {"lessons": 1}
 
 
 def test_parent_and_student_are_untouched_and_two_runs_give_the_same_bytes(
@@ -61,7 +69,7 @@ def test_parent_and_student_are_untouched_and_two_runs_give_the_same_bytes(
 ) -> None:
     before = {name: tensor.clone() for name, tensor in state(student).items()}
 
-    again = run(digits.problem(guide=student))
+    again = run(digits.problem(guide=guide(student)))
 
     assert same(state(unlearned.model), state(again.model))
     assert unlearned.summary == again.summary
@@ -130,4 +138,4 @@ def test_knobs_are_those_of_redirection(digits: Digits) -> None:
     with pytest.raises(ParameterError, match='"student" must be dict, not int'):
         get_method("guided").check({"student": 3})
     with pytest.raises(ValueError, match="a forgotten sample"):
-        run(digits.problem(forgotten=samples(digits.holdout[:0]), guide=digits.parent))
+        run(digits.problem(forgotten=samples(digits.holdout[:0]), guide=guide(digits.parent)))

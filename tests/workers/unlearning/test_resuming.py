@@ -1,6 +1,6 @@
 """A method that is cut short anywhere and goes on elsewhere ends with the same bytes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,14 @@ import torch
 
 from tests import numerics
 from tests.workers.memorised import Digits, same, state
+from workers.evaluation.judge import judged
 from workers.unlearning.auto import method as auto
-from workers.unlearning.base import Problem, Progress, Report, Unlearned
+from workers.unlearning.base import Offer, Problem, Progress, Report, Unlearned
 from workers.unlearning.compute import Compute
 from workers.unlearning.ranks import Ranks
 from workers.unlearning.registry import get_method
 from workers.unlearning.savepoints import Clock, DiskSavepoints, NullSavepoints, Saved
+from workers.unlearning.work import Work
 
 pytestmark = pytest.mark.exact
 
@@ -117,6 +119,13 @@ class Short:
     """A method that is known by its name only, with few steps."""
 
     name: str
+    place: int
+
+    def check(self, parameters: Mapping[str, Any]) -> None:
+        get_method(self.name).check(parameters)
+
+    def offer(self, problem: Problem) -> Offer | None:  # noqa: ARG002 (it suits all)
+        return Offer(Work(self.place, 0))
 
     def unlearn(self, problem: Problem, report: Report) -> Unlearned:
         short = replace(problem, parameters=METHODS[self.name])
@@ -127,13 +136,13 @@ def test_a_choice_goes_on_in_the_method_that_it_was_in(
     digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`auto` has judged the first method when it is cut short in the second."""
-    monkeypatch.setattr(auto, "get_method", Short)
-    monkeypatch.setattr(auto, "FEW", ("redirect", "distil"))
+    few = [Short("redirect", 0), Short("distil", 1)]
+    monkeypatch.setattr(auto, "methods", lambda: few)
 
     def harsh(method: str, **changes: Any) -> Problem:
         # Nothing is good enough, so that all methods are tried.
         problem = problem_in(digits, method, tmp_path / method)
-        return replace(problem, min_agreement=1.0, **changes)
+        return judged(replace(problem, min_agreement=1.0, **changes))
 
     tried: list[str] = []
 

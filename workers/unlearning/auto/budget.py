@@ -6,9 +6,10 @@ from functools import cached_property
 
 import torch
 
-from workers.unlearning.auto.forecast import Pace, pace_of, work_of
+from workers.unlearning.auto.pace import Pace, pace_of
 from workers.unlearning.base import Problem
 from workers.unlearning.savepoints import Saved
+from workers.unlearning.work import Work
 
 SAVED = "budget"
 
@@ -37,19 +38,19 @@ class Budget:
         self._decided = dict(self._before)
         self._began = clock() - (0.0 if saved is None else saved.facts["spent"])
 
-    def forbids(self, name: str) -> str | None:
-        """Why the method `name` is not begun, in a sentence; None if there is time for it."""
+    def forbids(self, name: str, work: Work) -> str | None:
+        """Why the method `name` is not begun with its work; None if there is time for it."""
         if not self._seconds:
             return None
         if name in self._before:
             return self._before[name]
-        self._decided[name] = self._decide(name)
+        self._decided[name] = self._decide(name, work)
         facts = {"decided": self._decided, "spent": self._clock() - self._began}
         self._problem.compute.saves.save(SAVED, Saved(facts=facts))
         return self._decided[name]
 
-    def _decide(self, name: str) -> str | None:
-        needed = self._pace.seconds(work_of(name, self._problem))
+    def _decide(self, name: str, work: Work) -> str | None:
+        needed = self._pace.seconds(work)
         left = torch.tensor([self._seconds - (self._clock() - self._began)], dtype=torch.double)
         # Clocks differ, and what is decided by them has to be decided alike in all processes.
         self._problem.compute.ranks.smallest(left)

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from workers.statistics.agreement import agreement
 from workers.statistics.floors import Floors
 from workers.statistics.hindsight import Hindsight, hindsight
-from workers.unlearning.base import Problem, Progress, Report, Unlearned, UnlearningError
+from workers.unlearning.base import Offer, Problem, Progress, Report, Unlearned, UnlearningError
 from workers.unlearning.distil.config import DistilConfig
+from workers.unlearning.distil.forecast import work_of
 from workers.unlearning.distil.position import Position
 from workers.unlearning.distil.rates import QUARTER, quarterings
 from workers.unlearning.distil.student import Lesson, Student
@@ -43,6 +44,14 @@ class Distil:
         """Refuse parameters that `DistilConfig` does not have or allow."""
         DistilConfig.read(parameters)
 
+    def offer(self, problem: Problem) -> Offer | None:
+        """For all but encoders.
+
+        Answers to a few dozen prototypes do not say where in the space of representations a student
+        with fresh weights is to put a sample.
+        """
+        return None if problem.encodes else Offer(work_of(problem))
+
     def unlearn(self, problem: Problem, report: Report) -> Unlearned:
         """Unlearn `problem.forgotten`. The parent is only asked.
 
@@ -60,7 +69,9 @@ class Distil:
         lay_out(student.to(home), torch.contiguous_format)
         for ours, its in zip(student.modules(), problem.model.modules(), strict=True):
             ours.training = its.training
-        return Unlearned(student, self.name, asdict(config), summary)
+        # Refused for what it says of data that nobody has seen, it is a guide all the same.
+        guides = summary["agreement"] >= problem.min_agreement
+        return Unlearned(student, self.name, asdict(config), summary, guides=guides)
 
 
 class _Run:

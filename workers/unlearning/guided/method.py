@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from workers.unlearning.base import Problem, Report, Unlearned
+from workers.unlearning.base import Offer, Problem, Report, Unlearned
 from workers.unlearning.finished import finished
 from workers.unlearning.guided.config import GuidedConfig
+from workers.unlearning.redirect.forecast import work_of
 from workers.unlearning.redirect.method import redirected
 from workers.unlearning.registry import get_method, register
 
@@ -21,6 +22,12 @@ class Guided:
         """Refuse parameters that `GuidedConfig` or the distillation does not have or allow."""
         get_method("distil").check(GuidedConfig.read(parameters).student)
 
+    def offer(self, problem: Problem) -> Offer | None:
+        """For all but encoders, where there is a guide: its answers are all that is asked."""
+        if problem.encodes:
+            return None
+        return Offer(work_of(GuidedConfig(), problem), needs_guide=True)
+
     def unlearn(self, problem: Problem, report: Report) -> Unlearned:
         """Unlearn `problem.forgotten`, by `problem.guide` or a student that is distilled first.
 
@@ -30,19 +37,16 @@ class Guided:
                 finite.
         """
         config = GuidedConfig.read(problem.parameters)
-        if problem.guide is not None:
-            return redirected(self.name, config, problem, report, problem.guide)
+        guide = problem.guide or self._distilled(config, problem, report)
+        made = redirected(self.name, config, problem, report, guide.model)
+        # All parameters of the guide, for defaults may be others one day.
+        return replace(
+            made,
+            parameters={**made.parameters, "student": dict(guide.parameters)},
+            summary={**made.summary, "student": dict(guide.summary)},
+        )
+
+    def _distilled(self, config: GuidedConfig, problem: Problem, report: Report) -> Unlearned:
         compute = replace(problem.compute, saves=problem.compute.saves.within("distil"))
         own = replace(problem, parameters=config.student, compute=compute)
-        student = finished(own, lambda: get_method("distil").unlearn(own, report))
-        made = redirected(self.name, config, problem, report, student.model)
-        return guided_by(student, made)
-
-
-def guided_by(student: Unlearned, made: Unlearned) -> Unlearned:
-    """The result, with what made its guide: all parameters, for defaults may be others one day."""
-    return replace(
-        made,
-        parameters={**made.parameters, "student": dict(student.parameters)},
-        summary={**made.summary, "student": dict(student.summary)},
-    )
+        return finished(own, lambda: get_method("distil").unlearn(own, report))

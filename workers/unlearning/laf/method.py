@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from workers.statistics.floors import Floors
-from workers.unlearning.base import Problem, Progress, Report, Samples, Unlearned
+from workers.unlearning.base import Offer, Problem, Progress, Report, Samples, Unlearned
 from workers.unlearning.copying import trainable
 from workers.unlearning.embedding import Embedded, draw, embed
 from workers.unlearning.isolation import isolated
 from workers.unlearning.laf import modelling
 from workers.unlearning.laf.config import LafConfig
+from workers.unlearning.laf.forecast import work_of
 from workers.unlearning.laf.search import Search, step_budget
 from workers.unlearning.laf.step import Stepper, extractor_parameters
 from workers.unlearning.laf.stopping import Judge, Look
@@ -35,6 +36,10 @@ class Laf:
     def check(self, parameters: Mapping[str, Any]) -> None:
         """Refuse parameters that `LafConfig` does not have or allow."""
         LafConfig.read(parameters)
+
+    def offer(self, problem: Problem) -> Offer | None:
+        """For whatever no other method can do: it takes longest, and forgets least."""
+        return Offer(work_of(problem), last_resort=True)
 
     def unlearn(self, problem: Problem, report: Report) -> Unlearned:
         """Unlearn `problem.forgotten`. The parent is only copied.

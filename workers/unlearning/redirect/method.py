@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from workers.statistics.neighbours import nearest, neighbour_outputs, standardised
-from workers.unlearning.base import Problem, Progress, Report, Samples, Unlearned
+from workers.unlearning.base import Offer, Problem, Progress, Report, Samples, Unlearned
 from workers.unlearning.compute import Compute
 from workers.unlearning.embedding import Embedded, answer, draw, embed
 from workers.unlearning.features import features
@@ -16,6 +16,7 @@ from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import copied, lay_out
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.edit import Edit, References, Watched
+from workers.unlearning.redirect.forecast import few, work_of
 from workers.unlearning.redirect.search import Search
 from workers.unlearning.redirect.targets import Targets, guided_targets, targets
 from workers.unlearning.registry import register
@@ -33,6 +34,10 @@ class Redirect:
     def check(self, parameters: Mapping[str, Any]) -> None:
         """Refuse parameters that `RedirectConfig` does not have or allow."""
         RedirectConfig.read(parameters)
+
+    def offer(self, problem: Problem) -> Offer | None:
+        """For few samples."""
+        return Offer(work_of(RedirectConfig(), problem)) if few(problem) else None
 
     def unlearn(self, problem: Problem, report: Report) -> Unlearned:
         """Unlearn `problem.forgotten`. The parent is only copied.
