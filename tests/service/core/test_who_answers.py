@@ -170,13 +170,16 @@ def test_no_course_of_events_leaves_a_request_failed_that_is_served_or_waiting_f
     wrong: list[str] = []
 
     def walk(course: str, left: int) -> None:
-        complaint = complain(story)
+        position = story.position()
+        if seen.get(position, -1) >= left:
+            return
+        # How requests read is a matter of the position, and so is looked at once.
+        complaint = None if position in seen else complain(story)
+        seen[position] = left
         if complaint:
             wrong.append(f"{course}: {complaint}")
-        position = story.position()
-        if complaint or left == 0 or seen.get(position, 0) >= left:
+        if complaint or left == 0:
             return
-        seen[position] = left
         for step in possible(story):
             with story.session.begin_nested() as fork:
                 story.tell(step)
@@ -186,4 +189,4 @@ def test_no_course_of_events_leaves_a_request_failed_that_is_served_or_waiting_f
     walk(ONE, 7)
 
     assert wrong == []
-    assert len(seen) > 100
+    assert sum(left > 0 for left in seen.values()) > 100
