@@ -3,6 +3,7 @@
 import inspect
 import io
 import json
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 import soundfile
 from PIL import Image
 from sklearn.datasets import load_digits
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from workers.data.ids import as_text
@@ -77,14 +78,32 @@ def write(path: Path, **columns: Any) -> FileRef:
     return FileRef(path.as_uri(), len(ids), digest.hexdigest())
 
 
+@cache
+def vocabulary(size: int = 500) -> dict[str, int]:
+    """Special tokens, all characters of `texts`, and the words there that are the most frequent.
+
+    The trainer of the library visits words in an order that chance gives it, and so two processes
+    would number tokens differently, and train different networks.
+    """
+    normalizer, splitter = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    counted: Counter[str] = Counter()
+    for text in texts()[:100]:
+        split = splitter.pre_tokenize_str(normalizer.normalize_str(text))
+        counted.update(word for word, _span in split)
+    characters = sorted(set("".join(counted)))
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *characters]
+    tokens += [f"##{character}" for character in characters if character.isalnum()]
+    tokens += sorted(counted, key=lambda word: (-counted[word], word))
+    distinct = list(dict.fromkeys(tokens))
+    assert len(distinct) >= size
+    return {token: number for number, token in enumerate(distinct[:size])}
+
+
 def save_tokenizer(directory: Path, **given: Any) -> None:
-    """A WordPiece tokenizer like BERT's, trained on `texts`."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    """A WordPiece tokenizer like BERT's, the same in every process."""
+    tokenizer = Tokenizer(models.WordPiece(vocabulary(), unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    trainer = trainers.WordPieceTrainer(vocab_size=500, special_tokens=special)
-    tokenizer.train_from_iterator(texts()[:100], trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
