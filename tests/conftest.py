@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -28,6 +28,9 @@ from service.core.db import Database
 from service.core.settings import Settings
 from service.embedded import EmbeddedPostgres, EmbeddedRedis, ServerURLs
 from service.main import create_app
+
+if TYPE_CHECKING:
+    from tests.workers.memorised import Digits
 
 # Taken out of the environment, so that no test reads a setting of whoever runs the suite, and kept
 # for the processes among which pytest divides the tests.
@@ -224,3 +227,23 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             subprocess.run(command, check=True, env=plain_environment(UNLEARND_THREADS="1"))
     described: dict[str, Any] = json.loads((target / "demo.json").read_text(encoding="utf-8"))
     return described
+
+
+@pytest.fixture(scope="session")
+def memorised_digits(tmp_path_factory: pytest.TempPathFactory) -> "Digits":
+    """Trained by the first of several test processes, for all. Nobody may change the network."""
+    # Loading torch takes a second, and most tests of the service need nothing of it.
+    import torch
+
+    from tests import numerics
+    from tests.workers.memorised import memorised
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    before = torch.get_num_threads()
+    torch.set_num_threads(numerics.THREADS)
+    with FileLock(folder / "memorised.lock"):
+        made = memorised(weights=folder / "memorised.safetensors")
+    torch.set_num_threads(before)
+    return made

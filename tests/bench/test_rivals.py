@@ -11,14 +11,14 @@ from bench.unlearning.rivals import known, named
 from bench.unlearning.rivals.dampening import dampened, importance
 from bench.unlearning.rivals.guard import Guard
 from bench.unlearning.rivals.uncertainty import confidence, noised
-from tests.workers.memorised import memorised
+from tests.workers.memorised import Digits
 from workers.unlearning.base import Problem, UnlearningError
 from workers.unlearning.registry import names
 
 
-@pytest.fixture(scope="module")
-def problem() -> Problem:
-    return memorised().problem()
+@pytest.fixture
+def problem(memorised_digits: Digits) -> Problem:
+    return memorised_digits.problem()
 
 
 def test_they_stand_beside_ours_and_are_not_in_the_product() -> None:

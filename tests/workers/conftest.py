@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from tests import numerics
 from tests.workers.indexing.silence import Silent
-from tests.workers.memorised import LEARNT, Digits, memorised
+from tests.workers.memorised import LEARNT, Digits
 from workers.unlearning.registry import get_method
 
 
@@ -19,20 +19,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         numeric = item.nodeid.rpartition("/")[0] in numerics.FOLDERS
         if numeric and item.get_closest_marker("exact") is None:
             item.add_marker(pytest.mark.numerics)
-
-
-@pytest.fixture(scope="session")
-def memorised_digits(tmp_path_factory: pytest.TempPathFactory) -> Digits:
-    """Trained by the first of several test processes, for all."""
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    before = torch.get_num_threads()
-    torch.set_num_threads(numerics.THREADS)
-    with FileLock(folder / "memorised.lock"):
-        made = memorised(weights=folder / "memorised.safetensors")
-    torch.set_num_threads(before)
-    return made
 
 
 @pytest.fixture

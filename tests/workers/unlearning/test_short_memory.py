@@ -1,6 +1,8 @@
 """Out of memory: the batch is halved, the work goes on, and its result stays what it was."""
 
 import copy
+import gc
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.workers.memorised import FEW_STEPS, Digits, audited, nearly_same, samples, state
+from workers.evaluation import rebound
 from workers.unlearning.base import Problem, Tap, Unlearned, UnlearningError
 from workers.unlearning.compute import Compute
 from workers.unlearning.embedding import answer, embed
@@ -21,6 +24,14 @@ pytestmark = pytest.mark.exact
 
 FULL = torch.OutOfMemoryError
 CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_collections() -> Iterator[None]:
+    """Each halving collects garbage, which takes long among all that pytest and torch keep."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 class Narrow(nn.Module):
@@ -122,7 +133,11 @@ def test_one_sample_that_does_not_fit_is_said(digits: Digits) -> None:
         run("distil", replace(fits_only_without_gradients, parameters=FEW_STEPS["distil"]))
 
 
-def test_an_audit_in_little_memory_finds_what_it_finds_in_much(digits: Digits) -> None:
+def test_an_audit_in_little_memory_finds_what_it_finds_in_much(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each of its steps is in halves, so a few show what a hundred do.
+    monkeypatch.setattr(rebound, "STEPS", 15)
     little, much = (
         audited(
             narrow(digits, room),
@@ -145,7 +160,7 @@ def test_a_training_of_the_audit_that_does_not_fit_leaves_the_rest(digits: Digit
             return super().forward(images)
 
     candidate = OnlyReads(copy.deepcopy(digits.parent), 999, FULL)
-    report = audited(narrow(digits, 999), candidate)
+    report = audited(narrow(digits, 999), candidate, max_samples=150, resamples=20)
 
     assert report.rebound is None
     assert "One sample does not fit" in report.not_measured["rebound"]
