@@ -103,6 +103,7 @@ def test_a_step_size_that_is_too_large_is_quartered(digits: Digits) -> None:
     assert unlearned.summary["agreement"] > 0.8
 
 
+@pytest.mark.exact
 def test_a_student_that_cannot_learn_is_said(digits: Digits) -> None:
     parameters = QUICK | {"min_steps": 60, "learning_rate": 1e-8}
     with pytest.raises(UnlearningError, match="does not learn"):

@@ -77,6 +77,7 @@ def test_parent_and_student_are_untouched_and_two_runs_give_the_same_bytes(
     assert not same(state(digits.parent), state(again.model))
 
 
+@pytest.mark.exact
 def test_without_a_guide_a_student_is_distilled_first_and_once(
     digits: Digits, unlearned: Unlearned, tmp_path: Path
 ) -> None:
