@@ -6,6 +6,8 @@ import random
 import numpy as np
 import torch
 
+from workers.unlearning.isolation import FAIL, deterministic
+
 
 def seed_everything(seed: int, threads: int) -> None:
     """Seed all generators, fix the number of threads, and allow deterministic kernels only.
@@ -19,5 +21,5 @@ def seed_everything(seed: int, threads: int) -> None:
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    deterministic(FAIL, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     torch.backends.cudnn.benchmark = False

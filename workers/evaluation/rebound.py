@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from workers.unlearning.adam import Adam
 from workers.unlearning.base import Samples, UnlearningError
 from workers.unlearning.batches import Cycle
 from workers.unlearning.compute import Compute
@@ -47,17 +48,11 @@ def trained_on(
             device's memory.
     """
     student = trainable(copied(model, device))
-    optimizer = torch.optim.Adam(
-        [
-            {"params": [tensor], "lr": SHARE * max(SMALLEST, _size(tensor))}
-            for tensor in learnable(student)
-        ]
-    )
     batches = Cycle(len(positions), BATCH, generator)
-    # The step size falls to nothing, for the end should be the training's and not its noise.
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=STEPS)
     compute, parameters = Compute(), learnable(student)
-    for _ in range(STEPS):
+    rates = [SHARE * max(SMALLEST, _size(tensor)) for tensor in parameters]
+    optimizer = Adam(parameters, rates)
+    for step in range(STEPS):
         rows = next(batches)
 
         def part(places: Tensor, rows: Tensor = rows) -> Tensor:
@@ -71,8 +66,8 @@ def trained_on(
         norm = nn.utils.clip_grad_norm_(student.parameters(), CLIP)
         if not bool(loss.isfinite() & norm.isfinite()):
             raise UnlearningError("The loss or its gradient is not a finite number.")
-        optimizer.step()
-        schedule.step()
+        # They fall to nothing, for the end should be the training's and not its noise.
+        optimizer.step(1 - step / STEPS)
         count(3 * BATCH)
     return student
 

@@ -5,6 +5,9 @@ from contextlib import contextmanager
 
 import torch
 
+# What torch does about an algorithm that is not deterministic.
+WARN, FAIL = 1, 2
+
 
 @contextmanager
 def isolated(device: torch.device, seed: int) -> Iterator[None]:
@@ -14,8 +17,7 @@ def isolated(device: torch.device, seed: int) -> Iterator[None]:
     CUBLAS_WORKSPACE_CONFIG set to ":4096:8"; that is for the caller to do.
     """
     cuda = [device] if device.type == "cuda" else []
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    before = torch.get_deterministic_debug_mode()
     cudnn = torch.backends.cudnn
     flags = cudnn.deterministic, cudnn.benchmark
     with (
@@ -24,10 +26,20 @@ def isolated(device: torch.device, seed: int) -> Iterator[None]:
         torch.enable_grad(),
     ):
         torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(mode=True, warn_only=True)
+        deterministic(WARN, device)
         cudnn.deterministic, cudnn.benchmark = True, False
         try:
             yield
         finally:
-            torch.use_deterministic_algorithms(mode=deterministic, warn_only=warn_only)
+            deterministic(before, device)
             cudnn.deterministic, cudnn.benchmark = flags
+
+
+def deterministic(mode: int, device: torch.device) -> None:
+    """Set torch's mode of determinism: 0 asks for none, 1 warns, 2 raises an error."""
+    if device.type == "cuda":
+        # Networks are compiled here only, and this tells the compiler, too.
+        torch.use_deterministic_algorithms(mode=mode != 0, warn_only=mode == WARN)
+    else:
+        # The other call imports the compiler, which takes two seconds of a processor.
+        torch.set_deterministic_debug_mode(mode)

@@ -125,9 +125,9 @@ def test_all_that_a_guide_contradicts_is_turned_however_often_it_contradicts_the
     assert found.turned.tolist() == [True, False, False, False]
     assert found.natural == 0.25
     assert found.contradicted == 1
-    assert torch.equal(found.said, guide[:1])
+    assert torch.equal(found.said[:1], guide[:1])
     # The others keep their decisions.
-    assert found.kept.argmax(1).tolist() == [0, 1, 0]
+    assert found.said.argmax(1).tolist() == [1, 0, 1, 0]
 
 
 def test_knobs_are_those_of_redirection(digits: Digits) -> None:

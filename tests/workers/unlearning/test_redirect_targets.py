@@ -9,9 +9,11 @@ from torch import Tensor
 from workers.statistics.neighbours import nearest, neighbour_outputs, standardised
 from workers.unlearning.redirect.edit import clearly
 from workers.unlearning.redirect.targets import (
-    as_unseen,
+    alike,
     contradiction,
-    spread,
+    dealt,
+    log_odds,
+    ranked,
     targets,
     with_confidence,
 )
@@ -59,7 +61,9 @@ def test_neighbours_that_all_but_agree_with_the_parent_do_not_become_its_answer(
     wanted = targets(torch.tensor([SURE_0], dtype=torch.float64), said, sure, sure, sure)
 
     assert wanted.turned.tolist() == [True]
-    assert wanted.outputs(torch.tensor([0.9, 0.9])).tolist() == [pytest.approx([0.1, 0.9])]
+    aim = wanted.aim(torch.tensor([SURE_0, SURE_1]).log())
+    assert aim.outputs.tolist() == [pytest.approx([0.1, 0.9])]
+    assert aim.odds.tolist() == [pytest.approx(math.log(9))]
 
 
 def test_a_sample_is_turned_by_the_margin_or_by_half_of_what_it_is_to_be() -> None:
@@ -77,27 +81,62 @@ def test_a_sample_is_turned_by_the_margin_or_by_half_of_what_it_is_to_be() -> No
     assert clearly(wanted[:0], wanted[:0], margin=0.3) == 1.0
 
 
-def test_confidence_is_lowered_to_the_same_quantile_of_unseen_samples_and_never_raised() -> None:
-    seen = torch.tensor([0.6, 0.7, 0.8, 0.9, 1.0])
-    unseen = torch.tensor([0.5, 0.6, 0.7, 0.8, 0.9])
-    # 0.75 has rank 2/5 among the seen; the quantile 0.4 of the unseen is 0.66.
-    assert as_unseen(torch.tensor([0.75]), seen, unseen).item() == pytest.approx(0.66)
-    # Of ties the middle rank counts: 0.8 is above two and below two, which is 1/2.
-    assert as_unseen(torch.tensor([0.8]), seen, unseen).item() == pytest.approx(0.7)
-    assert as_unseen(torch.tensor([0.55]), seen, unseen + 0.4).item() == pytest.approx(0.55)
+def test_log_odds_hold_what_a_softmax_does_not() -> None:
+    """ln(p / (1 - p)): ln 4 of (4/5, 1/5), and 40 less ln 2 where float32 knows 1 and nothing."""
+    logits = torch.tensor([[math.log(4.0), 0.0, -99.0], [40.0, 0.0, 0.0]])
+    assert log_odds(logits, torch.tensor([0, 0])).tolist() == [
+        pytest.approx(math.log(4)),
+        pytest.approx(40 - math.log(2)),
+    ]
+    assert log_odds(logits, torch.tensor([1, 1]))[0].item() == pytest.approx(-math.log(4))
+
+
+def test_a_rank_is_one_among_samples_with_the_same_decision() -> None:
+    seen = torch.arange(20.0, dtype=torch.float64)
+    decided = torch.tensor([0, 1] * 10)
+    odds = torch.tensor([8.0, 8.5, 10.0], dtype=torch.float64)
+    # Class 0 has 0, 2, ... 18, of which 4 are below 8 and one is 8: the middle rank is 4.5 / 10.
+    # Class 1 has 1, 3, ... 19, of which 4 are below 8.5.
+    found = ranked(odds, torch.tensor([0, 1, 2]), seen, decided)
+    # Nobody is decided as class 2: of all, 10 are below 10 and one is 10.
+    assert found.tolist() == pytest.approx([4.5 / 10, 4 / 10, 10.5 / 20])
 
 
 def test_where_a_network_is_certain_of_all_they_are_as_sure_as_unseen_ones_usually_are() -> None:
-    """All have one confidence and so one rank, the middle one: never that of the least sure."""
-    unseen = torch.tensor([0.2, 0.8, 0.9, 1.0, 1.0])
-    found = as_unseen(torch.ones(3), torch.ones(7), unseen)
-    assert found.tolist() == pytest.approx([0.9] * 3)
+    """All have one value and so one rank, the middle one: never that of the least sure."""
+    same = torch.zeros(12, dtype=torch.int64)
+    places = ranked(torch.full((3,), 9.0), same[:3], torch.full((12,), 9.0), same)
+    assert places.tolist() == [0.5] * 3
 
 
-def test_confidence_is_dealt_out_by_rank() -> None:
-    """Three samples get the quantiles 1/6, 1/2 and 5/6 of (0, 1/2, 1): the same numbers."""
-    dealt = spread(torch.tensor([0.9, 0.1, 0.5]), torch.tensor([0.0, 0.5, 1.0]))
-    assert dealt.tolist() == pytest.approx([5 / 6, 1 / 6, 1 / 2])
+def test_a_quantile_is_looked_up_among_unseen_samples_with_the_same_decision() -> None:
+    unseen = torch.cat([torch.linspace(0, 1, 11), torch.linspace(5, 6, 11), torch.tensor([9.0])])
+    theirs = torch.tensor([0] * 11 + [1] * 11 + [2])
+    found = alike(torch.tensor([0.25, 0.25, 1.0]), torch.tensor([0, 1, 2]), unseen, theirs)
+    # One sample of class 2 says next to nothing: all are asked.
+    assert found.tolist() == pytest.approx([0.25, 5.25, 9.0])
+
+
+def test_quantiles_are_dealt_out_by_rank_within_a_decision() -> None:
+    """Ranks among all: 1/8, 3/8, 5/8, 7/8. Three of class 0 get (0 + 1/8) / 3 and so on."""
+    found = dealt(torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0, 0, 1, 0]))
+    assert found.tolist() == pytest.approx([1 / 24, (1 + 3 / 8) / 3, 5 / 8, (2 + 7 / 8) / 3])
+
+
+def test_single_samples_of_many_decisions_are_spread_as_unseen_ones_are() -> None:
+    found = dealt(torch.linspace(0.1, 0.9, 10), torch.arange(10))
+    assert found.tolist() == pytest.approx([(place + 0.5) / 10 for place in range(10)])
+
+
+def test_a_sample_that_keeps_its_decision_is_never_made_surer() -> None:
+    sure, unsure = torch.tensor([[9.0, 0.0]] * 20), torch.tensor([[1.0, 0.0]] * 20)
+    outputs = {name: one.double().softmax(dim=1) for name, one in {"9": sure, "1": unsure}.items()}
+
+    surer = targets(outputs["1"], outputs["1"], outputs["9"], outputs["9"], outputs["1"])
+    lower = targets(outputs["9"], outputs["9"], outputs["1"], outputs["1"], outputs["9"])
+
+    assert surer.aim(sure).odds.tolist() == pytest.approx([1.0] * 20)
+    assert lower.aim(unsure).odds.tolist() == pytest.approx([1.0] * 20)
 
 
 def test_contradiction_is_a_divergence() -> None:
@@ -126,12 +165,14 @@ def test_only_the_excess_of_contradicted_samples_is_turned() -> None:
     # Six or more of ten, with a chance of 1/5 each: the tail of the binomial distribution.
     assert found.by_chance == pytest.approx(0.00637, abs=1e-5)
     assert found.turned.tolist() == [False] * 5 + [True] * 5
-    outputs = found.outputs(torch.tensor([0.6, 0.7, 0.8]))
+    unseen = torch.tensor([[x, 1 - x] for x in (0.6, 0.7, 0.8)])
+    outputs = found.aim(torch.cat([unseen, unseen.flip(1)]).log()).outputs
     assert outputs.argmax(1).tolist() == [0] * 5 + [1] * 5
-    # Kept ones are as sure as held-out samples of the parent, turned ones as those of the moment:
-    # their quantiles 0.1, 0.3, ... 0.9, by the rank of what the neighbours say.
+    # Kept ones have the middle quantile. Turned ones are dealt out (i + (i + 1/2) / 5) / 5, by the
+    # rank of what the neighbours say; of six held-out ones these are log-odds at the places 0.1,
+    # 1.3, 2.5, 3.7 and 4.9 of the row 0.6, 0.6, 0.7, 0.7, 0.8, 0.8.
     assert outputs.max(1).values.tolist() == pytest.approx(
-        [0.9] * 5 + [0.62, 0.66, 0.7, 0.74, 0.78], abs=1e-4
+        [0.7] * 5 + [0.6, 0.6313, 0.7, 0.7728, 0.8], abs=1e-4
     )
 
 

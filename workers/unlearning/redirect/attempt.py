@@ -4,15 +4,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from workers.unlearning.adam import Adam
 from workers.unlearning.batches import Cycle
 from workers.unlearning.copying import duplicate
+from workers.unlearning.redirect.targets import Aim
 from workers.unlearning.resuming import (
     named,
-    optimizer_state,
     random_state,
-    restore_optimizer,
     restore_random_state,
     under,
 )
@@ -24,9 +24,9 @@ class Look:
     """How far an edit is.
 
     agreement, unseen_agreement: with the parent, on the guard and on held-out samples. turned: of
-    the forgotten samples that were to be turned, the share that are. apart: how well the other ones
-    can be told from held-out samples by confidence, as the distance of an AUC from 0.5; 0 where
-    there are too few samples to tell.
+    the forgotten samples that were to be turned, the share that are. apart: how well the log-odds
+    of all forgotten samples can be told from what they are to be, as the distance of an AUC from
+    0.5; 0 where there are too few samples to tell.
     """
 
     step: int
@@ -65,17 +65,17 @@ class Tried:
 class Attempt:
     """The network that is edited, the average of its weights, and what the looks have shown.
 
-    `wanted` (n, k) is what forgotten samples are to be answered with now. In looks: `stale` without
+    `wanted` is what forgotten samples are to be answered with now. In looks: `stale` without
     coming nearer, `settled` with enough turned, `lost` without agreement.
     """
 
     student: nn.Module
     average: nn.Module
-    optimizer: torch.optim.Optimizer
+    optimizer: Adam
     forgotten: Cycle
     generator: torch.Generator
     device: torch.device
-    wanted: Tensor
+    wanted: Aim
     best: tuple[Look, nn.Module] | None = None
     step: int = 0
     nearest: float = 1.0
@@ -84,13 +84,13 @@ class Attempt:
     lost: int = 0
 
     def state(self) -> Saved:
-        optimizer = optimizer_state(self.optimizer)
         tensors = (
-            optimizer.tensors
+            named("optimizer", self.optimizer.state())
             | named("student", self.student.state_dict())
             | named("average", self.average.state_dict())
             | random_state(self.device, self.generator)
-            | {"rows": self.forgotten.left, "wanted": self.wanted}
+            | {"rows": self.forgotten.left}
+            | named("wanted", vars(self.wanted))
         )
         facts: dict[str, Any] = {
             "counts": [self.step, self.nearest, self.stale, self.settled, self.lost],
@@ -99,15 +99,16 @@ class Attempt:
         if self.best is not None:
             tensors |= named("best", self.best[1].state_dict())
             facts["best"] = asdict(self.best[0])
-        return Saved(tensors, optimizer.facts | facts)
+        return Saved(tensors, facts)
 
     def restore(self, saved: Saved) -> None:
         """Be where an attempt was whose run was killed."""
         self.student.load_state_dict(under("student", saved.tensors))
         self.average.load_state_dict(under("average", saved.tensors))
-        restore_optimizer(self.optimizer, saved)
+        self.optimizer.restore(under("optimizer", saved.tensors))
         restore_random_state(saved.tensors, self.device, self.generator)
-        self.forgotten.left, self.wanted = saved.tensors["rows"], saved.tensors["wanted"]
+        self.forgotten.left = saved.tensors["rows"]
+        self.wanted = Aim(**under("wanted", saved.tensors))
         self.step, self.nearest, self.stale, self.settled, self.lost = saved.facts["counts"]
         if saved.facts["best"] is not None:
             model = duplicate(self.average)

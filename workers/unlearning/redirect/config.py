@@ -25,6 +25,9 @@ class RedirectConfig(Knobs):
         1.0,
     )
     forget_weight: float = knob(0.1, "Weight of forgotten samples beside remaining ones.", 0.0)
+    odds_weight: float = knob(
+        0.3, "Weight of how sure a forgotten sample's decision is, beside its answer.", 0.0
+    )
     forget_batch: int = knob(64, "Forgotten samples a step, at most.", 1, 65536)
     remaining_batch: int = knob(256, "Remaining samples a step, at most.", 1, 65536)
     near_share: float = knob(

@@ -10,6 +10,7 @@ from torch.nn import functional
 from workers.statistics.agreement import agreement
 from workers.statistics.floors import Floors
 from workers.statistics.membership import auc
+from workers.unlearning.adam import Adam
 from workers.unlearning.base import Problem, Samples, UnlearningError
 from workers.unlearning.batches import Cycle, Pair
 from workers.unlearning.copying import duplicate, learnable, trainable
@@ -17,7 +18,7 @@ from workers.unlearning.embedding import answer
 from workers.unlearning.layout import copied
 from workers.unlearning.redirect.attempt import Attempt, Look, Stride, Tried
 from workers.unlearning.redirect.config import RedirectConfig
-from workers.unlearning.redirect.targets import Targets
+from workers.unlearning.redirect.targets import Aim, Targets, log_odds
 from workers.unlearning.savepoints import Saved
 
 # Below this many samples, an AUC says next to nothing.
@@ -128,29 +129,25 @@ class Edit:
     def _begin(self, stride: Stride) -> Attempt:
         device, config = self._problem.device, self._config
         student = trainable(copied(self._problem.model, device))
+        weights = learnable(student)
         return Attempt(
             student=student,
             average=duplicate(student),
-            optimizer=torch.optim.Adam(
-                learnable(student), lr=config.learning_rate * stride.caution
-            ),
+            optimizer=Adam(weights, [config.learning_rate * stride.caution] * len(weights)),
             forgotten=Cycle(len(self._everyone), config.forget_batch, self._generator),
             generator=self._generator,
             device=device,
-            wanted=self._targets.outputs(confidence(self._unseen.logits)),
+            wanted=self._targets.aim(self._unseen.logits),
         )
 
     def _step(self, at: Attempt, stride: Stride) -> None:
         config = self._config
-        first = config.learning_rate * stride.caution
-        for group in at.optimizer.param_groups:
-            group["lr"] = first * (1 - (at.step - 1) / config.max_steps)
         weight = config.forget_weight * stride.pull
         loss = self._backward(at.student, at.wanted, next(at.forgotten), weight)
         norm = nn.utils.clip_grad_norm_(at.student.parameters(), config.clip_norm)
         if not bool(loss.isfinite() & norm.isfinite()):
             raise UnlearningError("The loss or its gradient is not a finite number.")
-        at.optimizer.step()
+        at.optimizer.step(1 - (at.step - 1) / config.max_steps)
         self._follow(at.average, at.student)
 
     def _over(self, at: Attempt, seen: Look) -> bool:
@@ -196,8 +193,8 @@ class Edit:
         """Whether so many are turned that it is good enough to be an end."""
         return look.turned >= NEARLY_ALL * self.goal
 
-    def look(self, student: nn.Module, step: int) -> tuple[Look, Tensor]:
-        """Measure, and aim anew -> what is wanted now (n, k).
+    def look(self, student: nn.Module, step: int) -> tuple[Look, Aim]:
+        """Measure, and aim anew -> what is wanted now.
 
         An edit moves the held-out confidence that is aimed at.
         """
@@ -209,22 +206,20 @@ class Edit:
 
         kept = ask(self._guard.samples, self._guard.positions)
         unseen_logits = ask(self._unseen.samples, self._unseen.positions)
-        unseen = confidence(unseen_logits)
         moved = ask(problem.forgotten, self._everyone)
-        wanted = self._targets.outputs(unseen)
+        wanted = self._targets.aim(unseen_logits)
         turned = self._targets.turned
-        others = moved[~turned]
-        enough = min(len(others), len(unseen)) >= ENOUGH
+        odds = log_odds(moved, wanted.decided)
         seen = Look(
             step=step,
             agreement=agreement(self._guard.logits, kept),
             unseen_agreement=agreement(self._unseen.logits, unseen_logits),
-            turned=clearly(wanted[turned], moved[turned], self._config.margin),
-            apart=abs(auc(confidence(others), unseen) - 0.5) if enough else 0.0,
+            turned=clearly(wanted.outputs[turned], moved[turned], self._config.margin),
+            apart=abs(auc(odds, wanted.odds) - 0.5) if len(odds) >= ENOUGH else 0.0,
         )
         return seen, wanted
 
-    def _backward(self, student: nn.Module, wanted: Tensor, gone: Tensor, weight: float) -> Tensor:
+    def _backward(self, student: nn.Module, wanted: Aim, gone: Tensor, weight: float) -> Tensor:
         """Gradients of a step's loss -> the unweighted sum () of its two parts."""
         rows = self._remaining_rows(gone)
         both = Pair(rows, gone)
@@ -236,7 +231,7 @@ class Edit:
         parameters = learnable(student)
         return self._problem.compute.backward(parameters, len(both), part, (1.0, weight)).sum()
 
-    def _losses(self, student: nn.Module, aims: Tensor, both: Pair) -> tuple[Tensor, Tensor]:
+    def _losses(self, student: nn.Module, aim: Aim, both: Pair) -> tuple[Tensor, Tensor]:
         """The sums of both divergences over some of a step's samples."""
         problem, references = self._problem, self._references
         positions = Pair(references.positions[both.kept], both.gone)
@@ -245,10 +240,20 @@ class Edit:
             logits = student(inputs)
         answers = functional.log_softmax(logits.float(), dim=1)
         kept = references.outputs[both.kept].to(problem.device)
-        wanted = aims[both.gone].to(problem.device)
+        wanted = aim.outputs[both.gone].to(problem.device)
         keep = functional.kl_div(answers[: len(kept)], kept, reduction="sum")
         forget = functional.kl_div(answers[len(kept) :], wanted, reduction="sum")
+        if self._config.odds_weight:
+            forget = forget + self._config.odds_weight * self._sureness(
+                logits[len(kept) :], aim, both.gone
+            )
         return keep, forget
+
+    def _sureness(self, logits: Tensor, aim: Aim, gone: Tensor) -> Tensor:
+        """How far log-odds are from their targets, summed: Huber's loss, with a gradient of 1."""
+        decided, wanted = aim.decided[gone].to(logits.device), aim.odds[gone].to(logits.device)
+        found = log_odds(logits, decided)
+        return functional.smooth_l1_loss(found, wanted, reduction="sum").float()
 
     def _remaining_rows(self, gone: Tensor) -> Tensor:
         """Some rows at random, and some that are near the samples of this very step."""
@@ -283,8 +288,3 @@ def lead(outputs: Tensor, decided: Tensor) -> Tensor:
     """By how much classes (n, 1) are likelier than any other, by softmax outputs (n, k) -> (n,)."""
     others = outputs.scatter(1, decided, 0.0).max(dim=1).values
     return outputs.gather(1, decided).squeeze(1) - others
-
-
-def confidence(logits: Tensor) -> Tensor:
-    """Logits (n, k) -> the largest softmax output (n,), as double: a float soon is just 1."""
-    return logits.double().softmax(dim=1).max(dim=1).values

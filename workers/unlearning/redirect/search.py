@@ -19,8 +19,8 @@ SMALL = 2
 HARDER = 3.0
 
 
-# What a release before this one kept was of another form, under "edit".
-SAVED = "attempts"
+# What releases before this one kept was of other forms, under "edit" and "attempts".
+SAVED = "tries"
 
 
 @dataclass(frozen=True)

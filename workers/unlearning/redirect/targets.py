@@ -12,36 +12,81 @@ from workers.statistics.intervals import at_least
 FLOOR = 1e-4
 HALVINGS = 40
 
+# Keeps logarithms of doubles finite.
+TINY = 1e-300
+
+# Fewer held-out samples with a decision than this do not show how sure such samples are.
+ENOUGH = 10
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What n forgotten samples are to be answered with now.
+
+    outputs: softmax targets (n, k). decided: (n,) int64, the classes of these decisions. odds: (n,)
+    double, the log-odds of these decisions, which a softmax in float32 does not hold.
+    """
+
+    outputs: Tensor
+    decided: Tensor
+    odds: Tensor
+
 
 @dataclass(frozen=True)
 class Targets:
     """What n forgotten samples should be answered with.
 
-    turned: (n,) bool, those that are to be decided as their neighbours are. kept: softmax targets
-    (n - t, k) of the others. said: the neighbours' softmax outputs (t, k) for the turned ones.
-    natural: the share of held-out samples whose neighbours contradict the parent.
-    contradicted: how many forgotten samples' neighbours do. by_chance: the chance that so many or
-    more held-out samples of as many would be.
+    turned: (n,) bool, those that are to be decided as their neighbours are. said: softmax outputs
+    (n, k) with the wanted decisions, the neighbours' for the turned ones and the parent's for all
+    others. places: (n,), which quantile of held-out log-odds each is to have. most: (n,) log-odds
+    that are not to be exceeded. natural: the share of held-out samples whose neighbours contradict
+    the parent. contradicted: how many forgotten samples' neighbours do. by_chance: the chance that
+    so many or more held-out samples of as many would be.
     """
 
     turned: Tensor
-    kept: Tensor
     said: Tensor
+    places: Tensor
+    most: Tensor
     natural: float
     contradicted: int
     by_chance: float
 
-    def outputs(self, unseen: Tensor) -> Tensor:
-        """Softmax targets (n, k), with turned ones as sure as held-out samples are: `unseen` (h,).
+    def aim(self, unseen: Tensor) -> Aim:
+        """The targets beside what is said of held-out samples now: logits `unseen` (h, k).
 
-        Held-out confidence is an argument because an edit moves it: once wrong labels are gone, a
-        network is surer of everything else.
+        These are an argument because an edit moves them: once wrong labels are gone, a network is
+        surer of everything else.
         """
-        outputs = self.kept.new_empty(len(self.turned), self.kept.shape[1])
-        outputs[~self.turned] = self.kept
-        usual = spread(self.said.max(dim=1).values, unseen.double())
-        outputs[self.turned] = with_confidence(self.said, usual).to(outputs.dtype)
-        return outputs
+        decided = self.said.argmax(dim=1)
+        theirs = unseen.argmax(dim=1)
+        odds = torch.minimum(
+            alike(self.places, decided, log_odds(unseen, theirs), theirs), self.most
+        )
+        outputs = with_confidence(self.said, odds.sigmoid())
+        return Aim(outputs.float(), decided, odds)
+
+
+def log_odds(logits: Tensor, decided: Tensor) -> Tensor:
+    """ln(p / (1 - p)) of the classes `decided` (n,) under logits (n, k) -> (n,) double."""
+    logits, own = logits.double(), decided.unsqueeze(1)
+    others = logits.scatter(1, own, -torch.inf).logsumexp(dim=1)
+    return logits.gather(1, own).squeeze(1) - others
+
+
+def alike(places: Tensor, decided: Tensor, unseen: Tensor, theirs: Tensor) -> Tensor:
+    """The quantiles `places` (n,) of `unseen` (h,) among those with the same decision -> (n,).
+
+    decided: (n,) and theirs: (h,), the decisions. Where fewer than `ENOUGH` held-out samples are
+    decided so, they say little, and all are asked.
+    """
+    found = unseen.quantile(places)
+    for label in decided.unique():
+        same = unseen[theirs == label]
+        if len(same) >= ENOUGH:
+            mine = decided == label
+            found[mine] = same.quantile(places[mine])
+    return found
 
 
 def with_confidence(outputs: Tensor, wanted: Tensor) -> Tensor:
@@ -67,29 +112,40 @@ def with_confidence(outputs: Tensor, wanted: Tensor) -> Tensor:
     return (found * (1.0 - missing)).scatter_add(1, first, missing).to(outputs.dtype)
 
 
-def as_unseen(confidence: Tensor, seen: Tensor, unseen: Tensor) -> Tensor:
-    """The confidence (n,) of forgotten samples, brought to where held-out samples' lie.
+def ranked(odds: Tensor, decided: Tensor, seen: Tensor, theirs: Tensor) -> Tensor:
+    """Which quantile log-odds `odds` (n,) are among `seen` (r,) with the same decision -> (n,).
 
-    The quantile that it has among remaining samples' confidence `seen` (r,) is looked up among
-    held-out ones' `unseen` (h,); it is never raised.
+    Ties have the middle one of their ranks: a network may be all but certain of everything. Where
+    fewer than `ENOUGH` are decided so, all are asked.
     """
-    order = seen.sort().values
-    below = torch.searchsorted(order, confidence)
-    # Ties have the middle one of their ranks: a network may be all but certain of everything.
-    not_above = torch.searchsorted(order, confidence, right=True)
-    ranks = (below + not_above).to(unseen.dtype) / (2 * max(len(seen), 1))
-    return torch.minimum(confidence, unseen.quantile(ranks.clamp(0.0, 1.0)))
+    places = torch.empty_like(odds)
+    for label in decided.unique():
+        mine, same = decided == label, seen[theirs == label]
+        order = (same if len(same) >= ENOUGH else seen).sort().values
+        below = torch.searchsorted(order, odds[mine])
+        not_above = torch.searchsorted(order, odds[mine], right=True)
+        places[mine] = (below + not_above).to(places.dtype) / (2 * max(len(order), 1))
+    return places
 
 
-def spread(confidence: Tensor, unseen: Tensor) -> Tensor:
-    """Held-out samples' confidence `unseen` (h,), dealt out by rank to those of `confidence` (n,).
+def dealt(confidence: Tensor, decided: Tensor) -> Tensor:
+    """Which quantile each of n samples is to have, dealt out by rank of `confidence` (n,) -> (n,).
 
-    The i-th of n in ascending order gets the quantile (i + 1/2) / n, so that they are as sure as
-    held-out samples are, and spread as they are: one and the same confidence would stand out.
+    The i-th of m with one decision, from 0, gets (i + g) / m, where g is the rank (j + 1/2) / n
+    that it has among all: so many samples are spread as held-out ones with that decision are, and
+    so are single samples of many decisions, taken together. One and the same log-odds would stand
+    out.
     """
-    ranks = confidence.argsort(stable=True).argsort(stable=True)
-    places = (ranks.to(unseen.dtype) + 0.5) / max(len(confidence), 1)
-    return unseen.quantile(places)
+    everyone = (_order(confidence) + 0.5) / max(len(confidence), 1)
+    places = everyone.clone()
+    for label in decided.unique():
+        mine = decided == label
+        places[mine] = (_order(confidence[mine]) + everyone[mine]) / int(mine.sum())
+    return places
+
+
+def _order(values: Tensor) -> Tensor:
+    return values.argsort(stable=True).argsort(stable=True).double()
 
 
 def contradiction(neighbours: Tensor, outputs: Tensor) -> Tensor:
@@ -121,7 +177,7 @@ def targets(
     order = strength.argsort(descending=True, stable=True)
     turned = torch.zeros(len(forgotten), dtype=torch.bool)
     turned[order[: min(max(0, round(excess)), contradicted)]] = True
-    return _towards(turned, contradicted, natural, forgotten, forgotten_neighbours, unseen, seen)
+    return _towards(turned, contradicted, natural, forgotten, forgotten_neighbours, seen)
 
 
 def guided_targets(
@@ -140,11 +196,15 @@ def guided_targets(
     """
     turned = forgotten.argmax(dim=1) != forgotten_said.argmax(dim=1)
     natural = _contradicted(unseen, unseen_said)
-    return _towards(turned, int(turned.sum()), natural, forgotten, forgotten_said, unseen, seen)
+    return _towards(turned, int(turned.sum()), natural, forgotten, forgotten_said, seen)
 
 
 def _contradicted(outputs: Tensor, others: Tensor) -> float:
     return float((outputs.argmax(1) != others.argmax(1)).double().mean())
+
+
+def _logs(outputs: Tensor) -> Tensor:
+    return outputs.double().clamp(min=TINY).log()
 
 
 def _towards(
@@ -153,17 +213,19 @@ def _towards(
     natural: float,
     forgotten: Tensor,
     said: Tensor,
-    unseen: Tensor,
     seen: Tensor,
 ) -> Targets:
-    confidence = as_unseen(
-        forgotten.max(dim=1).values, seen.max(dim=1).values, unseen.max(dim=1).values
-    )
+    # Not in float32: of two answers that are all but equal there, another one might come first.
+    outputs = torch.where(turned.unsqueeze(1), said.clamp(min=FLOOR), forgotten)
+    decided, theirs = outputs.argmax(dim=1), seen.argmax(dim=1)
+    own = log_odds(_logs(forgotten), decided)
+    places = ranked(own, decided, log_odds(_logs(seen), theirs), theirs)
+    places[turned] = dealt(said[turned].max(dim=1).values, decided[turned])
     return Targets(
         turned=turned,
-        kept=with_confidence(forgotten, confidence)[~turned].float(),
-        # Not in float32: of two answers that are all but equal there, another one might come first.
-        said=said[turned].clamp(min=FLOOR),
+        said=outputs,
+        places=places.clamp(0.0, 1.0),
+        most=own.masked_fill(turned, torch.inf),
         natural=natural,
         contradicted=contradicted,
         by_chance=at_least(contradicted, len(forgotten), natural),
