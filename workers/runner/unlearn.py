@@ -221,7 +221,7 @@ def write(
         "audit": measured,
         "gate": {
             "rule": verdict.rule,
-            "min_agreement": plan.min_agreement,
+            "min_agreement": verdict.min_agreement,
             "passed": verdict.passed,
             "reasons": list(verdict.reasons),
         },

@@ -27,7 +27,11 @@ METHODS: dict[str, dict[str, Any]] = {
 @pytest.fixture(params=METHODS)
 def by_each_method(unlearning: UnlearnPlan, request: pytest.FixtureRequest) -> UnlearnPlan:
     """The plan of a run, by each method there is."""
-    change = {"method": request.param, "parameters": METHODS[request.param]}
+    change = {
+        "method": request.param,
+        "parameters": METHODS[request.param],
+        "target_level": TargetLevel.UTILITY,
+    }
     return unlearning.model_copy(update=change)
 
 
@@ -43,6 +47,9 @@ def test_a_version_can_be_made_again_from_what_it_tells_and_without_labels(
     assert isinstance(first, Unlearned)
     told = provenance(by_each_method)
     assert told["device"]["threads"] == 1
+    assert told["audit"]["target_level"] == "utility"
+    if by_each_method.method == "auto":
+        assert told["method"]["summary"]["auto"]["target_level"] == "utility"
     assert first.commitment == told["forgotten"]["commitment"]
     again = by_each_method.model_copy(
         update={
