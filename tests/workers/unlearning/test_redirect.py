@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from tests.workers.memorised import Digits, same, samples, state
 from workers.statistics.agreement import divergence
+from workers.statistics.membership import auc, scores
 from workers.unlearning.base import ParameterError, Problem, Progress, Unlearned
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.edit import in_whole
@@ -38,6 +39,17 @@ def test_the_wrong_labels_are_forgotten_and_the_rest_is_kept(
     assert (kept == before).float().mean() >= 0.97
     assert unlearned.summary["after"]["turned"] >= 0.97
     assert unlearned.summary["turned"] >= 36
+    assert unlearned.summary["left"] is None
+
+
+def test_turned_samples_are_about_as_sure_as_unseen_ones(
+    digits: Digits, unlearned: Unlearned
+) -> None:
+    """A retrained network has an AUC of 0.4 to 0.55; held to probabilities it was 0.15."""
+    with torch.no_grad():
+        forgotten = scores(unlearned.model(digits.forgotten))["margin"]
+        unseen = scores(unlearned.model(digits.holdout))["margin"]
+    assert auc(forgotten, unseen) > 0.3
 
 
 def test_the_parent_is_untouched(digits: Digits, unlearned: Unlearned) -> None:
@@ -70,6 +82,7 @@ def test_samples_that_are_not_known_by_heart_keep_their_decisions(digits: Digits
         after = result.model(ordinary)
     assert result.summary["turned"] <= 3
     assert result.summary["contradicted_by_chance"] > 0.2
+    assert "than chance would" in result.summary["left"]
     assert (before.argmax(1) == after.argmax(1)).float().mean() >= 0.95
     # Nobody is to be surer of them than of what was never seen.
     assert after.softmax(1).max(1).values.mean() < before.softmax(1).max(1).values.mean()

@@ -24,6 +24,13 @@ from workers.unlearning.resuming import once, pack_embedded, unpack_embedded
 from workers.unlearning.spaces import Space, WithFeatures, choose
 from workers.unlearning.tap import Tapped
 
+# What is said where neighbours show nothing; what a guide contradicts is turned all the same.
+LEFT = (
+    "Neighbours contradict no more of these samples than chance would: they are answered as others "
+    "like them are, and what a network knows by heart of right answers stays. Only confidence is "
+    "brought down to that of held-out samples."
+)
+
 
 @register
 class Redirect:
@@ -137,6 +144,7 @@ class _Run:
             "contradicted_by_chance": goal.by_chance,
             "turned": int(goal.turned.sum()),
             "turned_goal": edit.goal,
+            "left": LEFT if edit.doubtful and self.guide is None else None,
             "steps_taken": look.step,
             "rewinds": rewinds,
             "held_to": "parent" if self.origin is None else "origin",
