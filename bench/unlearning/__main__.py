@@ -3,11 +3,14 @@
 import argparse
 import json
 import os
+from contextlib import nullcontext
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from bench.unlearning.builds import checked_out
 from bench.unlearning.compare import JOB_SEED, Row, compare
 from bench.unlearning.images import SOURCES
 from bench.unlearning.pictures import draw
@@ -35,12 +38,21 @@ def listed(known: list[str]) -> Any:
     return read
 
 
+def sizes(text: str) -> list[int | None]:
+    return [None if size == "all" else int(size) for size in text.split(",")]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench.unlearning", description="Methods beside nothing and retraining."
     )
     parser.add_argument("--images", choices=sorted(SOURCES), default="fashion-mnist")
-    parser.add_argument("--rows", type=int, help="take this many training samples only")
+    parser.add_argument(
+        "--rows",
+        type=sizes,
+        default=[None],
+        help="take only so many training samples, or one size after the other: 1000,10000,all",
+    )
     parser.add_argument("--tasks", type=listed(list(TASKS)), default=DEFAULT_TASKS)
     parser.add_argument(
         "--methods", type=listed(known()), default="auto,redirect,distil,guided,laf"
@@ -52,7 +64,13 @@ def main() -> None:
         "--job-seed", type=int, default=JOB_SEED, help="of a job, more than of its training"
     )
     parser.add_argument(
-        "--again", action="store_true", help="retrain with another seed, too: what chance does"
+        "--again",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="retrain with another seed, too: what chance does",
+    )
+    parser.add_argument(
+        "--against", metavar="COMMIT", help="run each method of that build as well, in its own tree"
     )
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -65,12 +83,13 @@ def main() -> None:
     console = Console(width=180)
     rows: list[Row] = []
     methods = dict.fromkeys(given.methods, given.parameters)
-    for task in given.tasks:
-        for seed in range(given.first_seed, given.first_seed + given.seeds):
-            console.print(f"{task}, seed {seed} ...", style="dim")
+    seeds = range(given.first_seed, given.first_seed + given.seeds)
+    with checked_out(given.against) if given.against else nullcontext() as build:
+        for task, size, seed in product(given.tasks, given.rows, seeds):
+            console.print(f"{task}, {size or 'all'} rows, seed {seed} ...", style="dim")
             rows += compare(
                 given.images,
-                given.rows,
+                size,
                 task,
                 seed,
                 methods,
@@ -79,6 +98,7 @@ def main() -> None:
                 given.device,
                 again=given.again,
                 job_seed=given.job_seed,
+                against=build,
             )
     show(rows, console)
     if given.json:

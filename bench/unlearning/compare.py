@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from bench.processes import in_a_process
+from bench.unlearning.builds import Build, answered_by
 from bench.unlearning.images import SOURCES, Images
 from bench.unlearning.measures import Measures, measure
 from bench.unlearning.networks import fresh, oracle, original
@@ -49,7 +50,8 @@ class Row:
     oracle_cached: the oracle was trained in an earlier run, as long as it took then. requests:
     what the method says of each request. peak_mib: the most memory that its process held on the
     host, data and libraries included. view: for the picture, if it is wanted. device: what all of
-    it ran on.
+    it ran on. rows: so many training samples, None for all. build: the commit that answered, None
+    for this one.
     """
 
     task: str
@@ -66,6 +68,8 @@ class Row:
     requests: list[dict[str, Any]]
     view: View | None
     device: str
+    rows: int | None = None
+    build: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class Order:
 
 def load_images(name: str, rows: int | None) -> Images:
     images = SOURCES[name]()
-    return images if rows is None else images.first(rows)
+    return images if rows is None else images.some(rows)
 
 
 def problem_of(
@@ -139,12 +143,13 @@ def compare(
     *,
     again: bool = False,
     job_seed: int = JOB_SEED,
+    against: Build | None = None,
 ) -> list[Row]:
     """The original, the oracle and each method (name -> its parameters) on one task.
 
     Jobs have the seed `seed + job_seed`, which is not that of any training.
     With `again`, an oracle of another seed, too: how far it is from the oracle, no method can be
-    blamed for.
+    blamed for. `against` another build, each method is answered by that one, too.
     """
     torch.set_num_threads(threads)
     device = torch.device(device_name)
@@ -169,21 +174,17 @@ def compare(
             oracle_cost=second.cost,
             oracle_cached=second.cached,
             device=device_name,
+            rows=rows,
             **more,
         )
 
-    def reference(method: str, model: nn.Module, measures: Measures, cost: Cost) -> Row:
+    def reference(
+        method: str, model: nn.Module, measures: Measures, cost: Cost, **more: Any
+    ) -> Row:
         report, audit_cost = audited(asked, model)
-        return row(
-            method,
-            measures,
-            cost,
-            peak_mib=None,
-            audit=report,
-            audit_cost=audit_cost,
-            requests=[],
-            view=view(model, images, task, seed),
-        )
+        seen = view(model, images, task, seed)
+        facts = {"peak_mib": None, "requests": [], **more}
+        return row(method, measures, cost, audit=report, audit_cost=audit_cost, view=seen, **facts)
 
     found = [
         reference(NOTHING, first.model, before, Cost(0.0, 0.0)),
@@ -209,7 +210,26 @@ def compare(
         )
         answer = in_a_process(apply_method, order)
         found.append(row(method, answer.pop("measures"), answer.pop("cost"), **answer))
+        if against is not None:
+            made = answered_by(against, job_of(order), images, task, first.model)
+            found.append(
+                reference(
+                    f"{method} @{against.commit}",
+                    made.model,
+                    measure(made.model, images, task, seed),
+                    made.cost,
+                    peak_mib=made.peak_mib,
+                    requests=made.requests,
+                    build=against.commit,
+                )
+            )
     return found
+
+
+def job_of(order: Order) -> dict[str, Any]:
+    """What another build is told of an order, as JSON."""
+    told = ("method", "parameters", "seed", "job_seed", "threads", "device")
+    return {name: getattr(order, name) for name in told}
 
 
 def apply_method(order: Order) -> dict[str, Any]:

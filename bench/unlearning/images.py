@@ -26,9 +26,33 @@ class Images:
     holdout: Part
     test: Part
 
-    def first(self, rows: int) -> "Images":
-        """The same with fewer training samples: for a quick look."""
-        return replace(self, train=self.train.rows(slice(0, rows)))
+    def some(self, rows: int) -> "Images":
+        """The same with fewer training samples, each class in its share: always the same ones.
+
+        Raises:
+            ValueError: there are fewer.
+        """
+        return replace(self, train=self.train.rows(stratified(self.train.labels, rows)))
+
+
+def stratified(labels: npt.NDArray[np.int64], rows: int) -> npt.NDArray[np.int64]:
+    """Labels (n,) -> so many places, ascending, of which each class has its share.
+
+    The share is rounded down; what is missing then is drawn from what is left.
+
+    Raises:
+        ValueError: there are fewer labels than rows.
+    """
+    if rows > len(labels):
+        raise ValueError(f"{rows} rows are wanted, and there are {len(labels)}.")
+    order = np.random.default_rng(0).permutation(len(labels))
+    chosen = np.zeros(len(labels), dtype=bool)
+    for label in range(CLASSES):
+        of_class = order[labels[order] == label]
+        chosen[of_class[: rows * len(of_class) // len(labels)]] = True
+    left = order[~chosen[order]]
+    chosen[left[: rows - int(chosen.sum())]] = True
+    return np.flatnonzero(chosen)
 
 
 def digits() -> Images:

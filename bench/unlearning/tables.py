@@ -7,6 +7,7 @@ import argparse
 import json
 import platform
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,26 @@ def machine(threads: int, device: str = "cpu") -> dict[str, Any]:
 
 
 def grouped(rows: list[Row]) -> dict[str, dict[str, list[Row]]]:
-    """By task and then by method, in the order in which they came; one row a seed."""
+    """By task and then by method, in the order in which they came; one row a seed.
+
+    A task with fewer training samples than there are is one of its own.
+    """
     found: dict[str, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        found[row.task][row.method].append(row)
+        found[named(row)][row.method].append(row)
+    return found
+
+
+def named(row: Row) -> str:
+    return row.task if row.rows is None else f"{row.task}, {row.rows} rows"
+
+
+def by_size(rows: list[Row]) -> dict[str, dict[str, dict[str, list[Row]]]]:
+    """By task, then by its name with the size, then by method."""
+    found: dict[str, dict[str, dict[str, list[Row]]]] = defaultdict(dict)
+    names = {named(row): row.task for row in rows}
+    for name, methods in grouped(rows).items():
+        found[names[name]][name] = methods
     return found
 
 
@@ -61,49 +78,83 @@ def closed(rows: list[Row], nothing: list[Row]) -> float | None:
 
 
 def show(rows: list[Row], console: Console) -> None:
-    """Two tables a task: means over the seeds, and distances to the oracle with the audit."""
-    for task, methods in grouped(rows).items():
-        seeds = len(next(iter(methods.values())))
+    """Tables of each task: means over the seeds, distances to the oracle with the audit, builds."""
+    for task, sizes in by_size(rows).items():
+        seeds = len(next(iter(next(iter(sizes.values())).values())))
         table = Table(title=f"{task}: means over {seeds} seed(s), accuracies in per cent")
-        table.add_column("method")
-        for title in (
-            *TITLES,
-            "mean gap",
-            "gap closed",
-            "agreement",
-            "level",
-            "s",
-            "CPU s",
-            "/ oracle",
-        ):
-            table.add_column(title, justify="right")
-        table.add_column("peak MiB", justify="right")
-        for method, found in methods.items():
-            table.add_row(method, *cells(found, methods[NOTHING]))
+        titles = (*TITLES, "mean gap", "gap closed", "agreement", "level", "s", "CPU s", "/ oracle")
+        add_columns(table, ("rows", "method"), (*titles, "peak MiB"))
+        for methods in sizes.values():
+            for method, found in methods.items():
+                table.add_row(size_of(found), method, *cells(found, methods[NOTHING]))
+            table.add_section()
         console.print(table)
-        console.print(distances(task, methods))
-        if any(row.oracle_cached for row in methods[NOTHING]):
+        console.print(distances(task, sizes))
+        if any(row.build for row in rows if row.task == task):
+            console.print(builds(task, sizes))
+        if any(row.oracle_cached for methods in sizes.values() for row in methods[NOTHING]):
             console.print(
                 "An oracle was trained in an earlier run: its seconds are of then.", style="dim"
             )
 
 
-def distances(task: str, methods: dict[str, list[Row]]) -> Table:
+def add_columns(table: Table, left: Iterable[str], right: Iterable[str]) -> None:
+    for title in left:
+        table.add_column(title)
+    for title in right:
+        table.add_column(title, justify="right")
+
+
+def size_of(found: list[Row]) -> str:
+    return "all" if found[0].rows is None else str(found[0].rows)
+
+
+def distances(task: str, sizes: dict[str, dict[str, list[Row]]]) -> Table:
     """How far each is from the oracle, column by column, and what the audit says of it."""
     table = Table(title=f"{task}: mean distance to the oracle, and the audit")
-    table.add_column("method")
-    for title in (*TITLES, "audit, CPU s"):
-        table.add_column(title, justify="right")
+    add_columns(table, ("rows", "method"), (*TITLES, "audit, CPU s"))
     table.add_column("told by, in how many seeds")
-    for method, found in methods.items():
-        costs = [row.audit_cost.cpu_seconds for row in found if row.audit_cost is not None]
-        told = Counter(name for row in found if row.audit for name in told_by(row.audit))
-        table.add_row(
-            method,
-            *(f"{np.mean([row.gaps[column] for row in found]):.2f}" for column in COLUMNS),
-            f"{np.mean(costs):.1f}" if costs else "",
-            ", ".join(f"{name} {count}" for name, count in told.items()),
-        )
+    for methods in sizes.values():
+        for method, found in methods.items():
+            costs = [row.audit_cost.cpu_seconds for row in found if row.audit_cost is not None]
+            told = Counter(name for row in found if row.audit for name in told_by(row.audit))
+            table.add_row(
+                size_of(found),
+                method,
+                *(f"{np.mean([row.gaps[column] for row in found]):.2f}" for column in COLUMNS),
+                f"{np.mean(costs):.1f}" if costs else "",
+                ", ".join(f"{name} {count}" for name, count in told.items()),
+            )
+        table.add_section()
+    return table
+
+
+def builds(task: str, sizes: dict[str, dict[str, list[Row]]]) -> Table:
+    """Both builds' costs of each method, from one run, and the ratio of this one's to the other."""
+    table = Table(title=f"{task}: this build, and the commit it is held against")
+    right = ("seeds", "s", "s, commit", "CPU s", "CPU s, commit", "CPU ratio")
+    add_columns(table, ("rows", "method", "commit"), right)
+    for methods in sizes.values():
+        for found in methods.values():
+            if found[0].build is None:
+                continue
+            method = found[0].method.removesuffix(f" @{found[0].build}")
+            mine = methods[method]
+            seconds, cpu = (
+                [
+                    float(np.mean([getattr(row.cost, kind) for row in rows]))
+                    for rows in (mine, found)
+                ]
+                for kind in ("seconds", "cpu_seconds")
+            )
+            table.add_row(
+                size_of(found),
+                method,
+                found[0].build,
+                str(len(found)),
+                *(f"{value:.1f}" for value in (*seconds, *cpu)),
+                f"{cpu[0] / cpu[1]:.2f}",
+            )
     return table
 
 
@@ -165,7 +216,7 @@ def read(path: Path) -> list[Row]:
 
 def together(rows: list[Row]) -> list[Row]:
     """One row a task, seed and method: nothing and the oracle stand in every run's file."""
-    return list({(row.task, row.seed, row.method): row for row in rows}.values())
+    return list({(named(row), row.seed, row.method): row for row in rows}.values())
 
 
 if __name__ == "__main__":

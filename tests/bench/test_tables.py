@@ -1,5 +1,7 @@
 """What the benchmark's figures mean, on numbers that can be reckoned by hand."""
 
+from typing import Any
+
 import pytest
 from rich.console import Console
 
@@ -11,7 +13,15 @@ from bench.unlearning.training import Cost
 TRUTH = Measures(train_r=93.0, train_f=90.0, test=90.5, asr=45.0, memorisation_gap=0.5)
 
 
-def row(method: str, memorisation_gap: float, *, seed: int = 0, train_f: float = 90.0) -> Row:
+def row(
+    method: str,
+    memorisation_gap: float,
+    *,
+    seed: int = 0,
+    train_f: float = 90.0,
+    cpu: float = 30.0,
+    **more: Any,
+) -> Row:
     measures = Measures(93.5, train_f, 90.0, 46.0, memorisation_gap)
     return Row(
         task="data-removal",
@@ -19,7 +29,7 @@ def row(method: str, memorisation_gap: float, *, seed: int = 0, train_f: float =
         method=method,
         measures=measures,
         gaps=measures.gaps(TRUTH),
-        cost=Cost(seconds=50.0, cpu_seconds=30.0),
+        cost=Cost(seconds=50.0, cpu_seconds=cpu),
         oracle_cost=Cost(seconds=100.0, cpu_seconds=200.0),
         oracle_cached=True,
         peak_mib=None,
@@ -28,6 +38,7 @@ def row(method: str, memorisation_gap: float, *, seed: int = 0, train_f: float =
         requests=[],
         view=None,
         device="cpu",
+        **more,
     )
 
 
@@ -68,3 +79,39 @@ def test_that_an_oracles_seconds_are_of_another_run_is_said() -> None:
     assert "An oracle was trained in an earlier run" in text
     assert "75 %" in text
     assert "0.150" in text
+
+
+def printed(rows: list[Row]) -> str:
+    console = Console(width=200, record=True)
+    show(rows, console)
+    return console.export_text()
+
+
+def test_sizes_of_a_task_stand_in_one_table_and_are_held_to_their_own_nothing() -> None:
+    small = [row(NOTHING, 8.5, rows=1000), row("auto", 4.5, rows=1000)]
+    large = [row(NOTHING, 2.5), row("auto", 1.5)]
+
+    text = printed(small + large)
+
+    assert text.count("means over 1 seed(s)") == 1
+    # (4.5 - 0.5) / (8.5 - 0.5) are left of one way, and (1.5 - 0.5) / (2.5 - 0.5) of the other.
+    assert [line.split()[1] for line in text.splitlines() if " 50 % " in line] == ["1000", "all"]
+    assert together(small + large) == small + large
+
+
+def test_two_builds_are_compared_size_by_size() -> None:
+    rows = [
+        found
+        for size, old in ((1000, 40.0), (None, 120.0))
+        for found in (
+            row(NOTHING, 2.5, rows=size),
+            row("auto", 1.0, rows=size),
+            row("auto @abc1234", 1.0, rows=size, build="abc1234", cpu=old),
+        )
+    ]
+
+    text = printed(rows)
+
+    ratios = [line.split()[-2] for line in text.splitlines() if " abc1234 │" in line]
+    assert ratios == ["0.75", "0.25"]
+    assert "commit it is held against" not in printed([row(NOTHING, 2.5), row("auto", 1.0)])

@@ -32,6 +32,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         *(sys.executable, "-m", "bench.unlearning", "--images", "digits", "--threads", "1"),
         *("--tasks", "memorised-40,memorised-40-by-4,class-removal-0", "--methods", "auto"),
         *("--cache", str(folder / "networks"), "--json", str(folder / "report.json")),
+        "--no-again",
         *("--picture", str(folder / "report.png")),
         *("--projection", str(folder / "projection.png")),
     ]
