@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from bench.scale.data import parent, prepare
-from bench.unlearning.compare import audited
+from bench.unlearning.unlabelled import audited
 from workers.data.processing import raw_processing
 from workers.device import choose_compute
 from workers.evaluation.judge import judged

@@ -70,6 +70,12 @@ def main() -> None:
         help="retrain with another seed, too: what chance does",
     )
     parser.add_argument(
+        "--audits",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="audit each network, too; what it costs is not counted as the method's",
+    )
+    parser.add_argument(
         "--against", metavar="COMMIT", help="run each method of that build as well, in its own tree"
     )
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
@@ -99,6 +105,7 @@ def main() -> None:
                 again=given.again,
                 job_seed=given.job_seed,
                 against=build,
+                audits=given.audits,
             )
     show(rows, console)
     if given.json:

@@ -20,9 +20,9 @@ from bench.unlearning.projection import View, view
 from bench.unlearning.rivals import named
 from bench.unlearning.tasks import make_task
 from bench.unlearning.training import Cost, Stopwatch
+from bench.unlearning.unlabelled import agreements, audited
 from workers.data.samples import MappedSamples
 from workers.device import choose_compute
-from workers.evaluation.audit import audit
 from workers.evaluation.judge import judged
 from workers.seeding import seed_everything
 from workers.unlearning.base import Problem
@@ -51,7 +51,7 @@ class Row:
     what the method says of each request. peak_mib: the most memory that its process held on the
     host, data and libraries included. view: for the picture, if it is wanted. device: what all of
     it ran on. rows: so many training samples, None for all. build: the commit that answered, None
-    for this one.
+    for this one. agreements: shares of remaining and held-out samples decided as the parent does.
     """
 
     task: str
@@ -70,6 +70,7 @@ class Row:
     device: str
     rows: int | None = None
     build: str | None = None
+    agreements: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Order:
     threads: int
     device: str
     job_seed: int
+    audits: bool = True
 
 
 def load_images(name: str, rows: int | None) -> Images:
@@ -144,6 +146,7 @@ def compare(
     again: bool = False,
     job_seed: int = JOB_SEED,
     against: Build | None = None,
+    audits: bool = True,
 ) -> list[Row]:
     """The original, the oracle and each method (name -> its parameters) on one task.
 
@@ -181,9 +184,9 @@ def compare(
     def reference(
         method: str, model: nn.Module, measures: Measures, cost: Cost, **more: Any
     ) -> Row:
-        report, audit_cost = audited(asked, model)
+        report, audit_cost = audited(asked, model) if audits else (None, None)
         seen = view(model, images, task, seed)
-        facts = {"peak_mib": None, "requests": [], **more}
+        facts = {"peak_mib": None, "requests": [], "agreements": agreements(asked, model), **more}
         return row(method, measures, cost, audit=report, audit_cost=audit_cost, view=seen, **facts)
 
     found = [
@@ -207,6 +210,7 @@ def compare(
             threads,
             device_name,
             job_seed,
+            audits,
         )
         answer = in_a_process(apply_method, order)
         found.append(row(method, answer.pop("measures"), answer.pop("cost"), **answer))
@@ -260,36 +264,18 @@ def _applied(order: Order, device: torch.device, scratch: Path) -> dict[str, Any
     cost = watch.read()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     seed = order.seed + order.job_seed
-    report, audit_cost = audited(
-        problem_of(images, gone, nothing, parent, seed, {}, compute), model
-    )
+    asked = problem_of(images, gone, nothing, parent, seed, {}, compute)
+    report, audit_cost = audited(asked, model) if order.audits else (None, None)
     return {
         "measures": measure(model, images, task, order.seed),
         "cost": cost,
         "peak_mib": peak,
         "audit": report,
         "audit_cost": audit_cost,
+        "agreements": agreements(asked, model),
         "requests": made,
         "view": view(model, images, task, order.seed),
     }
-
-
-def audited(problem: Problem, model: nn.Module) -> tuple[dict[str, Any], Cost]:
-    """The label-free audit, as a job runs it, of all that was deleted, and what it cost."""
-    watch = Stopwatch(problem.device)
-    report = audit(
-        problem.model,
-        model,
-        problem.fresh,
-        problem.tap,
-        remaining=problem.remaining,
-        forgotten=problem.forgotten,
-        holdout=problem.holdout,
-        device=problem.device,
-        seed=problem.seed,
-        min_agreement=problem.min_agreement,
-    )
-    return report.to_dict(), watch.read()
 
 
 def to_json(row: Row) -> dict[str, Any]:

@@ -176,13 +176,19 @@ def cells(found: list[Row], nothing: list[Row]) -> list[str]:
         *(f"{mean(found, column):.2f}" for column in COLUMNS),
         f"{np.mean([row.gaps['mean'] for row in found]):.2f}",
         "" if share is None else f"{100 * share:.0f} %",
-        f"{np.mean([a['remaining']['agreement'] for a in audits]):.3f}" if audits else "",
+        " / ".join(agreed(found, name) for name in ("remaining", "holdout")),
         " ".join(sorted({audit["level"] for audit in audits})),
         f"{seconds:.1f}",
         f"{cpu:.1f}",
         f"{ratio:.3f}",
         f"{max(peaks):.0f}" if peaks else "",
     ]
+
+
+def agreed(found: list[Row], name: str) -> str:
+    """The mean agreement on a set, or a dash where it was not measured."""
+    told = [row.agreements[name] for row in found if row.agreements and name in row.agreements]
+    return f"{np.mean(told):.3f}" if told else "-"
 
 
 def cost_ratio(row: Row) -> float:

@@ -50,10 +50,11 @@ class Problem:
     torch's global random state, for the caller to seed; where the problem is `warm`, most of them
     are those that the parent's own training began with.
     `min_agreement` (0 to 1) is the smallest share of remaining samples on which the unlearned
-    model must predict what its parent predicts; `fixed_floor` says that an operator has set it.
-    `parameters` are the method's own knobs. `compute`
-    says how networks are run; it does not change what is wanted. `encodes` says that the
-    representation is what the network is used for, and that its logits are those of prototypes.
+    model must predict what its parent predicts; with `fixed_floor` an operator has set it, and
+    else a method may stop at what a network that is trained anew would reach. `parameters` are
+    the method's own knobs. `compute` says how networks are run; it does not change what is wanted.
+    `encodes` says that the representation is what the network is used for, and that its logits are
+    those of prototypes.
     `origin` is the network that the parent is an edit of, over one request or several. `guide` is
     a result that may guide an edit, if there is one already. `judge` says how good a result is: a
     method that tries others asks it. `target_level` is the one of `LEVELS` that is asked for.

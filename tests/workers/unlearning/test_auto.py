@@ -25,10 +25,10 @@ from workers.zoo import ConvNet
 def test_the_answer_names_the_method_that_did_it_and_repeats_it(digits: Digits) -> None:
     unlearned = run(digits.problem())
 
-    assert unlearned.method == "redirect"
-    assert [trial["method"] for trial in unlearned.summary["auto"]["tried"]] == ["redirect"]
+    assert unlearned.method == "distil"
+    assert [trial["method"] for trial in unlearned.summary["auto"]["tried"]] == ["distil"]
     assert unlearned.summary["auto"]["kept"]
-    again = get_method("redirect").unlearn(
+    again = get_method("distil").unlearn(
         digits.problem(parameters=unlearned.parameters), lambda _progress: None
     )
     first, second = state(unlearned.model), state(again.model)

@@ -99,7 +99,7 @@ def test_each_try_reports_its_processor_seconds_and_counts_its_samples(
 
 
 def test_samples_are_counted_where_networks_are_run(digits: Digits) -> None:
-    """All answers of the parent, a look at all remaining samples, and eight steps of fifty."""
+    """All answers of the parent, a look at all remaining samples, and eight steps of 32."""
     tally = Tally()
     problem = digits.problem(parameters=FEW_STEPS["distil"], compute=Compute(tally=tally))
 
@@ -107,4 +107,4 @@ def test_samples_are_counted_where_networks_are_run(digits: Digits) -> None:
 
     assert unlearned.summary["steps_taken"] == 8
     remaining, forgotten = len(problem.remaining), len(problem.forgotten)
-    assert tally.work() == Work(read=2 * remaining + forgotten, trained=8 * 50)
+    assert tally.work() == Work(read=2 * remaining + forgotten, trained=8 * 32)

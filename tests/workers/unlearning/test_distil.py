@@ -9,6 +9,7 @@ from torch import nn
 
 from tests.workers.memorised import Digits, Watched, same, samples, state
 from workers.unlearning.base import ParameterError, Problem, Unlearned, UnlearningError
+from workers.unlearning.copying import duplicate
 from workers.unlearning.distil.config import DistilConfig
 from workers.unlearning.embedding import answer
 from workers.unlearning.registry import get_method
@@ -83,15 +84,41 @@ def test_two_runs_give_the_same_bytes_and_another_seed_gives_others(digits: Digi
 
 
 def test_lessons_go_on_until_agreement_is_kept_or_the_passes_are_used_up(digits: Digits) -> None:
-    short = {"passes": 1.0, "min_steps": 10, "max_passes": 3.0}
+    short = {"passes": 1.0, "min_steps": 10, "max_passes": 3.0, "min_batch": 128}
 
-    unlearned = run(digits.problem(min_agreement=1.0, parameters=short))
+    unlearned = run(digits.problem(min_agreement=1.0, fixed_floor=True, parameters=short))
 
     # A pass over 960 samples is 8 steps of 128, fewer than the fewest; three times these are 30:
     # 10, and four times 5.
     assert unlearned.summary["lessons"] == 5
     assert unlearned.summary["steps_taken"] == 30
     assert not unlearned.summary["agreement_kept"]
+
+
+def test_lessons_end_where_a_network_that_is_trained_anew_would_be(digits: Digits) -> None:
+    """The parent is made unsure: its decisions are as before, and it is wrong more often, it says.
+
+    Its logits are divided by so much that its mean largest output is far below what one lesson
+    reaches. A floor that an operator has set is held to all the same.
+    """
+    unsure = duplicate(digits.parent)
+    with torch.no_grad():
+        last = [module for module in unsure.modules() if isinstance(module, nn.Linear)][-1]
+        last.weight.mul_(0.1)
+        last.bias.mul_(0.1)
+    # Few classes' shares matter here, and no decision is to change with them.
+    short = {"passes": 1.0, "max_passes": 3.0, "min_steps": 40, "prior_shift": 0.0}
+
+    ours, theirs = (
+        run(digits.problem(model=unsure, min_agreement=1.0, fixed_floor=fixed, parameters=short))
+        for fixed in (False, True)
+    )
+
+    assert ours.summary["lessons"] == 1
+    assert ours.summary["agreement_aimed_at"] < ours.summary["agreement"] < 1
+    assert ours.summary["agreement_kept"]
+    assert theirs.summary["lessons"] > 1
+    assert theirs.summary["agreement_aimed_at"] == 1
 
 
 def test_a_step_size_that_is_too_large_is_quartered(digits: Digits) -> None:

@@ -100,6 +100,38 @@ def test_the_loss_mixes_decision_and_output() -> None:
     assert loss_of(torch.zeros(1, 2), decision, soft, 1.0).item() == pytest.approx(math.log(2))
 
 
+@pytest.mark.parametrize(
+    ("count", "passes", "batch", "steps"),
+    [
+        # Of many, 1.2 passes: 57,600 samples in 600 steps.
+        (48_000, 1.2, 96, 600),
+        # 1.2 * (40000 / 5000)^(2/3) = 4.8 passes: 24,000 samples in batches of 40.
+        (5_000, 4.8, 40, 600),
+        # Never more than 7: 2,100 samples in batches of 32, the smallest, and not fewer steps.
+        (300, 7.0, 32, 100),
+        # Batches are no larger than 128, and there are as many steps as it takes.
+        (1_000_000, 1.2, 128, 9375),
+        (3, 7.0, 3, 100),
+    ],
+)
+def test_few_samples_are_seen_more_often_and_in_small_batches(
+    count: int, passes: float, batch: int, steps: int
+) -> None:
+    config = DistilConfig()
+    assert config.passes_of(count) == pytest.approx(passes)
+    assert config.batch_of(count) == batch
+    assert config.steps_of(count) == steps
+    assert config.most_of(count) == 5 * steps
+
+
+def test_passes_and_batches_that_are_asked_for_are_taken() -> None:
+    config = DistilConfig(passes=2.0, max_passes=3.0, batch=16, min_steps=10)
+    assert config.batch_of(800) == 16
+    assert config.steps_of(800) == 100
+    assert config.most_of(800) == 150
+    assert DistilConfig(passes=2.0, min_steps=500).steps_of(800) == 500
+
+
 def test_what_is_known_well_is_drawn_less_often() -> None:
     config = DistilConfig(batch=10, easy_share=0.2, easy_loss=0.3)
     sampler = Sampler(100, config, torch.Generator().manual_seed(0))
@@ -117,7 +149,7 @@ def test_what_is_known_well_is_drawn_less_often() -> None:
 
 
 def test_no_batch_is_empty_where_a_pass_draws_fewer_rows_than_one_holds() -> None:
-    sampler = Sampler(100, DistilConfig(batch=64), torch.Generator().manual_seed(0))
+    sampler = Sampler(100, DistilConfig(min_batch=64), torch.Generator().manual_seed(0))
     batches = iter(sampler.batch, None)
     next(batches)
     sampler.learned(torch.arange(100), torch.zeros(100))

@@ -1,20 +1,36 @@
 """Every knob of the distillation, with its default, its range and what it is for."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from workers.unlearning.base import ParameterError
 from workers.unlearning.knobs import Knobs, knob
 
+# Passes over many samples, over fewer than FEW, which grow as a power of FEW over their number, and
+# at most: a network that has seen each of 48,000 images once knows nearly what it is to know, and
+# of 800 it has then learnt nothing.
+ENOUGH, FEW, POWER, MOST = 1.2, 40_000, 2 / 3, 7.0
+# A network learns by steps as well as by samples: few samples are taken in smaller batches.
+AIMED = 600
+LONGER = 5
+
 
 @dataclass(frozen=True)
 class DistilConfig(Knobs):
     TITLE: ClassVar[str] = "Distillation"
 
-    passes: float = knob(3.0, "Samples trained on, over the number remaining.", 0.01, 1000)
-    max_passes: float = knob(15.0, "The same, with what agreement still takes.", 0.01, 10000)
-    min_steps: int = knob(1000, "The step budget is never smaller than this.", 1)
+    passes: float = knob(
+        0.0, "Samples trained on, over the number remaining; 0 is by this number.", 0.0, 1000
+    )
+    max_passes: float = knob(
+        0.0, "The same, with what agreement still takes; 0 is five times the first.", 0.0, 10000
+    )
+    min_steps: int = knob(100, "The step budget is never smaller than this.", 1)
     batch: int = knob(128, "Remaining samples a step, at most.", 1, 65536)
+    min_batch: int = knob(
+        32, "The same at least, if `batch` is no less and as many remain.", 1, 65536
+    )
     learning_rate: float = knob(4e-3, "The one-cycle schedule's largest step of AdamW.", 1e-8, 1.0)
     base_learning_rate: float = knob(6e-3, "Given a base, the largest step tried.", 1e-8, 1.0)
     trial_share: float = knob(
@@ -36,7 +52,7 @@ class DistilConfig(Knobs):
         0.25, "How often a sample is drawn that is known well; 1 draws all alike.", 0.01, 1.0
     )
     easy_loss: float = knob(0.3, "A sample with a smaller loss is drawn less often.", 0.0, 100.0)
-    check_samples: int = knob(10000, "Remaining samples on which agreement is looked at.", 1)
+    check_samples: int = knob(2000, "Remaining samples on which agreement is looked at.", 1)
     agreement_reserve: float = knob(0.1, "Share of the allowed disagreement not used.", 0.0, 1.0)
     embed_batch: int = knob(
         512, "Batch size where no gradients are needed; on a CPU 64 at most.", 1, 65536
@@ -44,5 +60,23 @@ class DistilConfig(Knobs):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.max_passes < self.passes:
+        if 0 < self.max_passes < self.passes:
             raise ParameterError('"max_passes" must not be smaller than "passes".')
+
+    def passes_of(self, count: int) -> float:
+        """How often the first lesson goes through `count` remaining samples."""
+        return self.passes or min(MOST, ENOUGH * max(1.0, (FEW / count) ** POWER))
+
+    def batch_of(self, count: int) -> int:
+        """Samples a step: as many as make `AIMED` steps of the first lesson."""
+        wanted = round(self.passes_of(count) * count / AIMED)
+        return min(count, self.batch, max(self.min_batch, wanted))
+
+    def steps_of(self, count: int) -> int:
+        """Steps of the first lesson."""
+        return max(self.min_steps, math.ceil(self.passes_of(count) * count / self.batch_of(count)))
+
+    def most_of(self, count: int) -> int:
+        """Steps of all lessons."""
+        longer = self.max_passes / self.passes_of(count) if self.max_passes else LONGER
+        return math.ceil(self.steps_of(count) * max(1.0, longer))

@@ -1,6 +1,5 @@
 """Distillation: a student with fresh weights learns the parent's answers to remaining data."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -70,7 +69,8 @@ class Distil:
         for ours, its in zip(student.modules(), problem.model.modules(), strict=True):
             ours.training = its.training
         # Refused for what it says of data that nobody has seen, it is a guide all the same.
-        guides = summary["agreement"] >= problem.min_agreement
+        wanted = min(problem.min_agreement, summary["agreement_aimed_at"])
+        guides = summary["agreement"] >= wanted
         return Unlearned(student, self.name, asdict(config), summary, guides=guides)
 
 
@@ -96,15 +96,15 @@ class _Run:
             return agreement(wanted, self._exactly(student, watched), known)
 
         student, trainer, at = self._first_lesson(goal, watched)
-        steps = self._steps(self.config.passes)
-        most = self._most(steps)
+        most = self.config.most_of(len(remaining))
+        floor = self._floor(wanted)
         # Later lessons go on from what is known, at half the step size: where agreement is not
         # there yet, the data are hard, and time helps.
-        more = max(1, steps // 2)
+        more = max(1, self.config.steps_of(len(remaining)) // 2)
         while True:
             if not at.step:
                 reached = look(student)
-                if self.floors.allow(reached) or at.taken + more > most:
+                if reached >= floor or at.taken + more > most:
                     break
             rate = self.rate / QUARTER**at.quartered / 2**at.lessons
             self._teach(trainer, Lesson(more, rate), at, "continued")
@@ -116,10 +116,24 @@ class _Run:
             "learning_rate": self.rate / QUARTER**at.quartered,
             "prior_shift_used": shift,
             "agreement": reached,
-            "agreement_kept": self.floors.allow(reached),
+            "agreement_aimed_at": floor,
+            "agreement_kept": reached >= floor,
             "forgotten": len(forgotten),
             "remaining": len(remaining),
         }
+
+    def _floor(self, wanted: Tensor) -> float:
+        """The agreement until which lessons go on: what a retrained network would have, at most.
+
+        Two networks that are trained independently disagree as often as either is wrong, and a
+        calibrated one is wrong as often as it says (Jiang et al., ICLR 2022, arXiv 2106.13799). So
+        the mean of the parent's largest output, from its logits (n, k), tells how far another
+        network that is as good agrees with it. A floor that an operator has set is kept to.
+        """
+        floor = self.floors.on_remaining
+        if self.problem.fixed_floor:
+            return floor
+        return min(floor, float(wanted.softmax(dim=1).amax(dim=1).double().mean()))
 
     def _wanted(self, remaining: Tensor, watched: Tensor) -> Tensor:
         """The parent's logits on some remaining samples, in the numbers that the gate looks at."""
@@ -187,19 +201,12 @@ class _Run:
         )
         return remaining, forgotten
 
-    def _steps(self, passes: float) -> int:
-        batch = min(self.config.batch, len(self.problem.remaining))
-        return max(self.config.min_steps, math.ceil(passes * len(self.problem.remaining) / batch))
-
-    def _most(self, steps: int) -> int:
-        """Steps of all lessons; of few data too, where the fewest are more than all passes take."""
-        config = self.config
-        longer = math.ceil(steps * config.max_passes / config.passes)
-        return max(self._steps(config.max_passes), longer)
-
     def _first_lesson(self, goal: Targets, watched: Tensor) -> tuple[nn.Module, Student, Position]:
         """The student after its first lesson, or where a run that was killed had come later."""
-        saved, steps = self.problem.compute.saves.load("student"), self._steps(self.config.passes)
+        saved, steps = (
+            self.problem.compute.saves.load("student"),
+            self.config.steps_of(len(self.problem.remaining)),
+        )
         if saved is not None:
             at = Position(**saved.facts["at"])
         elif self.problem.warm:

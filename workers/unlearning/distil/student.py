@@ -50,7 +50,7 @@ class Sampler:
         self._config = config
         self._generator = generator
         self._losses = torch.full((count,), math.inf)
-        self._size = min(config.batch, count)
+        self._size = config.batch_of(count)
         self._rows = torch.empty(0, dtype=torch.int64)
 
     def batch(self) -> Tensor:
