@@ -83,12 +83,33 @@ def test_if_small_steps_turn_too_few_larger_ones_follow(digits: Digits) -> None:
     assert looks[0] < looks[1] == result.summary["after"]["turned"]
 
 
+def test_where_log_odds_cost_agreement_they_are_given_up_before_steps_get_smaller(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[Stride] = []
+    attempt = Edit.attempt
+
+    def noted(edit: Edit, stride: Stride, *others: Any) -> Tried:
+        taken.append(stride)
+        return attempt(edit, stride, *others)
+
+    monkeypatch.setattr(Edit, "attempt", noted)
+    monkeypatch.setattr(Edit, "kept", lambda _self, _look: not taken[-1].odds)
+
+    result = run(digits.problem())
+
+    assert taken == [Stride(1.0), Stride(1.0, odds=False)]
+    assert result.summary["rewinds"] == 1
+    assert result.reached
+
+
 # In doubt, steps of a third come first; where they have lost agreement, whole ones are not tried.
 @pytest.mark.parametrize(("doubt", "rewinds"), [(0.2, 2), (0.0, 1)])
 def test_agreement_that_cannot_be_kept_ends_in_rewinds_and_is_said(
     digits: Digits, doubt: float, rewinds: int
 ) -> None:
     bold: dict[str, Any] = {"learning_rate": 1.0, "max_rewinds": 2, "max_steps": 20}
+    bold["odds_weight"] = 0.0
 
     result = run(digits.problem(parameters=bold | {"doubt": doubt}))
 

@@ -46,10 +46,14 @@ class Look:
 
 @dataclass(frozen=True)
 class Stride:
-    """By what the step size of a try is multiplied, and the weight of forgotten samples in it."""
+    """By what the step size of a try is multiplied, and the weight of forgotten samples in it.
+
+    odds: whether the log-odds of forgotten samples are in its loss and in its end.
+    """
 
     caution: float
     pull: float = 1.0
+    odds: bool = True
 
 
 @dataclass(frozen=True)

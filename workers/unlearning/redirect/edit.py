@@ -115,7 +115,7 @@ class Edit:
             at.step = step
             self._step(at, stride)
             if step % config.check_every == 0 or step == config.max_steps:
-                seen, at.wanted = self.look(at.average, step)
+                seen, at.wanted = self.look(at.average, step, stride)
                 tell(seen)
                 if self._over(at, seen):
                     break
@@ -142,8 +142,7 @@ class Edit:
 
     def _step(self, at: Attempt, stride: Stride) -> None:
         config = self._config
-        weight = config.forget_weight * stride.pull
-        loss = self._backward(at.student, at.wanted, next(at.forgotten), weight)
+        loss = self._backward(at.student, at.wanted, next(at.forgotten), stride)
         norm = nn.utils.clip_grad_norm_(at.student.parameters(), config.clip_norm)
         if not bool(loss.isfinite() & norm.isfinite()):
             raise UnlearningError("The loss or its gradient is not a finite number.")
@@ -193,7 +192,7 @@ class Edit:
         """Whether so many are turned that it is good enough to be an end."""
         return look.turned >= NEARLY_ALL * self.goal
 
-    def look(self, student: nn.Module, step: int) -> tuple[Look, Aim]:
+    def look(self, student: nn.Module, step: int, stride: Stride) -> tuple[Look, Aim]:
         """Measure, and aim anew -> what is wanted now.
 
         An edit moves the held-out confidence that is aimed at.
@@ -209,29 +208,34 @@ class Edit:
         moved = ask(problem.forgotten, self._everyone)
         wanted = self._targets.aim(unseen_logits)
         turned = self._targets.turned
-        odds = log_odds(moved, wanted.decided)
+        # Where log-odds are not in the loss, those that are turned do not come near.
+        asked = torch.ones_like(turned) if self._odds_weight(stride) else ~turned
+        odds, wished = log_odds(moved, wanted.decided)[asked], wanted.odds[asked]
         seen = Look(
             step=step,
             agreement=agreement(self._guard.logits, kept),
             unseen_agreement=agreement(self._unseen.logits, unseen_logits),
             turned=clearly(wanted.outputs[turned], moved[turned], self._config.margin),
-            apart=abs(auc(odds, wanted.odds) - 0.5) if len(odds) >= ENOUGH else 0.0,
+            apart=abs(auc(odds, wished) - 0.5) if len(odds) >= ENOUGH else 0.0,
         )
         return seen, wanted
 
-    def _backward(self, student: nn.Module, wanted: Aim, gone: Tensor, weight: float) -> Tensor:
+    def _backward(self, student: nn.Module, wanted: Aim, gone: Tensor, stride: Stride) -> Tensor:
         """Gradients of a step's loss -> the unweighted sum () of its two parts."""
         rows = self._remaining_rows(gone)
-        both = Pair(rows, gone)
+        both, odds = Pair(rows, gone), self._odds_weight(stride)
 
         def part(places: Tensor) -> Tensor:
-            keep, forget = self._losses(student, wanted, both.at(places))
+            keep, forget = self._losses(student, wanted, both.at(places), odds)
             return torch.stack([keep / len(rows), forget / len(gone)])
 
+        weights = (1.0, self._config.forget_weight * stride.pull)
         parameters = learnable(student)
-        return self._problem.compute.backward(parameters, len(both), part, (1.0, weight)).sum()
+        return self._problem.compute.backward(parameters, len(both), part, weights).sum()
 
-    def _losses(self, student: nn.Module, aim: Aim, both: Pair) -> tuple[Tensor, Tensor]:
+    def _losses(
+        self, student: nn.Module, aim: Aim, both: Pair, odds: float
+    ) -> tuple[Tensor, Tensor]:
         """The sums of both divergences over some of a step's samples."""
         problem, references = self._problem, self._references
         positions = Pair(references.positions[both.kept], both.gone)
@@ -243,10 +247,8 @@ class Edit:
         wanted = aim.outputs[both.gone].to(problem.device)
         keep = functional.kl_div(answers[: len(kept)], kept, reduction="sum")
         forget = functional.kl_div(answers[len(kept) :], wanted, reduction="sum")
-        if self._config.odds_weight:
-            forget = forget + self._config.odds_weight * self._sureness(
-                logits[len(kept) :], aim, both.gone
-            )
+        if odds:
+            forget = forget + odds * self._sureness(logits[len(kept) :], aim, both.gone)
         return keep, forget
 
     def _sureness(self, logits: Tensor, aim: Aim, gone: Tensor) -> Tensor:
@@ -254,6 +256,9 @@ class Edit:
         decided, wanted = aim.decided[gone].to(logits.device), aim.odds[gone].to(logits.device)
         found = log_odds(logits, decided)
         return functional.smooth_l1_loss(found, wanted, reduction="sum").float()
+
+    def _odds_weight(self, stride: Stride) -> float:
+        return self._config.odds_weight if stride.odds else 0.0
 
     def _remaining_rows(self, gone: Tensor) -> Tensor:
         """Some rows at random, and some that are near the samples of this very step."""

@@ -27,8 +27,8 @@ from workers.unlearning.tap import Tapped
 # What is said where neighbours show nothing; what a guide contradicts is turned all the same.
 LEFT = (
     "Neighbours contradict no more of these samples than chance would: they are answered as others "
-    "like them are, and what a network knows by heart of right answers stays. Only confidence is "
-    "brought down to that of held-out samples."
+    "like them are, and some of what a network knows by heart of right answers may stay. "
+    "Confidence is brought down to that of held-out samples."
 )
 
 

@@ -87,6 +87,9 @@ class Search:
         kept, turned = self._edit.kept(tried.look), self._edit.turned(tried.look)
         if kept and turned:
             return []
+        if not kept and this.odds and self._config.odds_weight:
+            # What is asked of log-odds disturbs more than an edit of decisions alone.
+            return [replace(stride, odds=False) for stride in at.strides]
         if not kept:
             return [stride for stride in left if stride.caution < this.caution]
         if not tried.lasted:
