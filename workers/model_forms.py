@@ -11,6 +11,11 @@ from workers.quoting import name_in
 RESAVE = "Load it with the library that saved it, and save it with save_pretrained, which writes "
 SAFETENSORS = RESAVE + "model.safetensors."
 
+NOT_OF_TIMM = (
+    "Copy its weights into transformers' own network of the same layers, such as "
+    "ViTForImageClassification, and save that with save_pretrained."
+)
+
 
 @dataclass(frozen=True)
 class Form:
@@ -184,10 +189,8 @@ def refused_config(said: dict[str, Any]) -> str | None:
     """Why the network that a `config.json` describes is not read; None if it may be."""
     if "pretrained_cfg" in said and "architecture" in said:
         return (
-            "This is a network of timm, which is not built from its config.json. Register it with "
-            '"kind": "module", "factory": "timm:create_model", and as "kwargs" its model_args and '
-            f'{{"model_name": "{name_in(said["architecture"])}"}}; the operator allows timm: in '
-            "UNLEARND_MODULE_FACTORIES."
+            f"This is {name_in(said['architecture'])} of timm, which is not built from its "
+            f"config.json. {NOT_OF_TIMM}"
         )
     if "_class_name" in said and "_diffusers_version" in said:
         return "This is a network of diffusers: only classifiers and encoders are unlearned."

@@ -37,6 +37,10 @@ def with_fastparquet(frame: pd.DataFrame) -> None:
     plain = frame[["sample_id", "id_category", "id_uint64", "text"]]
     fastparquet.write(str(FASTPARQUET / "columns.parquet"), plain)
     fastparquet.write(str(FASTPARQUET / "lists.parquet"), frame[["sample_id", "lists"]])
+    text = frame[["sample_id", "text"]].astype(object)
+    for column, name in (("sample_id", "json_ids"), ("text", "json_text")):
+        encoding = {"sample_id": "utf8", "text": "utf8", column: "json"}
+        fastparquet.write(str(FASTPARQUET / f"{name}.parquet"), text, object_encoding=encoding)
     hive = plain.assign(label=[3, 4])
     fastparquet.write(str(FASTPARQUET / "hive"), hive, file_scheme="hive", partition_on=["label"])
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from service.core.settings import Settings
 from workers.architectures.base import ArchitectureError, Blueprint
-from workers.architectures.modules import Factory, build
+from workers.architectures.modules import Factory, build, factory_of
 from workers.plan import AnyArchitecture, Architecture
 
-__all__ = ["ArchitectureError", "Blueprint", "blueprint_of", "build"]
+__all__ = ["ArchitectureError", "Blueprint", "blueprint_of", "build", "factory_of"]
 
 
 def blueprint_of(architecture: AnyArchitecture, settings: Settings, directory: Path) -> Blueprint:

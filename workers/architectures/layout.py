@@ -15,7 +15,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from workers.architectures.base import ArchitectureError
 from workers.architectures.sentences import read_sentences
 from workers.artifacts import CONFIG, WEIGHTS
-from workers.model_forms import refused_config
+from workers.model_forms import NOT_OF_TIMM, refused_config
 from workers.quantised import quantised_by
 from workers.quoting import name_in, of_files
 from workers.weight_files import weight_names
@@ -146,7 +146,7 @@ def _class_of(said: dict[str, Any]) -> type[PreTrainedModel]:
     if kind.startswith("timm"):
         raise ArchitectureError(
             f"{name} has timm read its weights, and unlearnd cannot say that nothing is unpickled "
-            "there: save the network as one of transformers' own."
+            f"there. {NOT_OF_TIMM}"
         )
     return found
 

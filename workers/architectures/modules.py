@@ -1,6 +1,6 @@
 """Networks that an allowed factory makes. Nothing is unpickled."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -91,18 +91,9 @@ def build(architecture: Architecture, settings: Settings) -> nn.Module:
     """Call an allowed factory.
 
     Raises:
-        ArchitectureError: it is not allowed, cannot be imported, fails, or makes no network.
+        ArchitectureError: as `factory_of`, or it fails, or makes no network.
     """
-    factory = architecture.factory
-    if not settings.allows_factory(factory):
-        raise ArchitectureError(f"{factory} is under no prefix of UNLEARND_MODULE_FACTORIES.")
-    module_name, _, function_name = factory.partition(":")
-    try:
-        function = getattr(import_module(module_name), function_name)
-    except (ImportError, AttributeError) as error:
-        raise ArchitectureError(
-            f"{factory} cannot be imported here: {of_registration(error)}."
-        ) from error
+    factory, function = architecture.factory, factory_of(architecture, settings)
     try:
         model = function(**architecture.kwargs)
     except Exception as error:
@@ -122,3 +113,29 @@ def build(architecture: Architecture, settings: Settings) -> nn.Module:
                 f"{factory} gives {name} complex numbers: unlearning trains real ones only."
             )
     return model
+
+
+def factory_of(architecture: Architecture, settings: Settings) -> Callable[..., Any]:
+    """What an allowed name of a factory stands for.
+
+    Raises:
+        ArchitectureError: it is not allowed, cannot be imported, or can make no network.
+    """
+    factory = architecture.factory
+    if not settings.allows_factory(factory):
+        raise ArchitectureError(f"{factory} is under no prefix of UNLEARND_MODULE_FACTORIES.")
+    module_name, _, function_name = factory.partition(":")
+    try:
+        function: Callable[..., Any] = getattr(import_module(module_name), function_name)
+    except (ImportError, AttributeError) as error:
+        raise ArchitectureError(
+            f"{factory} cannot be imported here: {of_registration(error)}."
+        ) from error
+    if not _may_make_a_network(function):
+        raise ArchitectureError(f"{factory} is not a function that makes a network.")
+    return function
+
+
+def _may_make_a_network(named: Any) -> bool:
+    """Whether it can be called for a network: a function, or the class of a network itself."""
+    return issubclass(named, nn.Module) if isinstance(named, type) else callable(named)

@@ -9,7 +9,17 @@ import pyarrow.parquet as pq
 
 from workers.data import arrays, numbers
 from workers.data.errors import DatasetError
-from workers.data.layouts import bare, is_binary, is_list, is_text, lengths, name_of, plain
+from workers.data.layouts import (
+    WRITE_AS_TEXT,
+    bare,
+    is_binary,
+    is_json,
+    is_list,
+    is_text,
+    lengths,
+    name_of,
+    plain,
+)
 from workers.data.misfits import NONE, Misfits
 from workers.data.nested import nested
 from workers.data.presence import type_in
@@ -49,6 +59,8 @@ def check_column(schema: pa.Schema, spec: InputSpec, uri: str) -> None:
     if _fits(kind, spec):
         return
     what = f"The column {spec.column} of {uri} holds {name_of(kind)}, not {EXPECTED[spec.kind]}."
+    if is_json(kind) and isinstance(spec, TextSpec):
+        what += f" {WRITE_AS_TEXT}"
     if _names_files(kind) or (is_text(kind) and not isinstance(spec, TextSpec)):
         what += f" Files that rows name are never opened: {HOW_TO_EMBED}."
     raise DatasetError(what)

@@ -7,7 +7,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from workers.data.errors import DatasetError
-from workers.data.layouts import UUID, bare, extension_name, is_binary, is_text, name_of, plain
+from workers.data.layouts import (
+    UUID,
+    WRITE_AS_TEXT,
+    bare,
+    extension_name,
+    is_binary,
+    is_json,
+    is_text,
+    name_of,
+    plain,
+)
 
 TEXT, INTEGERS, UUIDS = "text", "integers", "UUIDs"
 HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
@@ -26,9 +36,9 @@ def kind_of_ids(kind: pa.DataType, column: str = "ID column") -> str:
         inner = inner.value_type
     if extension_name(inner) == UUID:
         return UUIDS
-    inner = bare(inner)
     if is_text(inner):
         return TEXT
+    inner = inner if is_json(inner) else bare(inner)
     if pa.types.is_integer(inner) or (pa.types.is_decimal(inner) and inner.scale == 0):
         return INTEGERS
     raise DatasetError(
@@ -37,6 +47,8 @@ def kind_of_ids(kind: pa.DataType, column: str = "ID column") -> str:
 
 
 def _advice(kind: pa.DataType) -> str:
+    if is_json(kind):
+        return f" {WRITE_AS_TEXT}"
     if pa.types.is_floating(kind):
         return " Floating-point numbers have no one spelling: cast them to integers or text."
     if is_binary(kind) or pa.types.is_fixed_size_binary(kind):

@@ -8,6 +8,11 @@ import pyarrow.compute as pc
 
 UUID = "arrow.uuid"
 BOOL = "arrow.bool8"
+JSON = "arrow.json"
+WRITE_AS_TEXT = (
+    "Its values stand in quotes and escapes of JSON: write it as text, in fastparquet with "
+    'object_encoding="utf8".'
+)
 
 
 def extension_name(kind: pa.DataType) -> str | None:
@@ -28,7 +33,17 @@ def bare(kind: pa.DataType) -> pa.DataType:
             return kind
 
 
+def is_json(kind: pa.DataType) -> bool:
+    """Whether values are marked as JSON, where the text `a` is spelled `"a"`."""
+    while pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        kind = kind.value_type
+    return extension_name(kind) == JSON
+
+
 def is_text(kind: pa.DataType) -> bool:
+    """Whether values are text that is read as it is, so not JSON."""
+    if is_json(kind):
+        return False
     kind, types = bare(kind), pa.types
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
@@ -78,6 +93,8 @@ def lengths(column: Any) -> Any:
 
 def name_of(kind: pa.DataType) -> str:
     """A type's name in a sentence. That of a struct would list its fields, whatever they say."""
+    if is_json(kind):
+        return "JSON"
     text = str(kind)
     if "struct<" not in text:
         return text

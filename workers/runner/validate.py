@@ -12,10 +12,10 @@ from torch import nn
 from service.core.settings import Settings
 from service.core.storage import PROVENANCE
 from workers import model_card
-from workers.architectures import ArchitectureError, Blueprint, blueprint_of
+from workers.architectures import ArchitectureError, Blueprint, blueprint_of, factory_of
 from workers.artifacts import CARD, CONFIG, seal, take_over, write_json
 from workers.device import choose_device
-from workers.plan import ProgressLine, Validated, ValidatePlan
+from workers.plan import Architecture, ProgressLine, Validated, ValidatePlan
 from workers.quoting import of_rows
 from workers.runner.fetching import fetch_model
 from workers.runner.loading import first_batch, kinds_of
@@ -46,6 +46,8 @@ def validate(
     def begin(step: str, fraction: float = 0.5) -> None:
         tell(ProgressLine(phase="loading", fraction=fraction, step=step))
 
+    if isinstance(plan.architecture, Architecture):
+        factory_of(plan.architecture, settings)
     begin(f"fetched {plan.source_uri}", 0)
     fetch_model(plan.source_uri, source, whole=plan.architecture.kind == "transformers")
     begin("built the network and read its weights")

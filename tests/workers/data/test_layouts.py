@@ -6,7 +6,9 @@ import pyarrow as pa
 import pytest
 
 from workers.data.arrays import to_numpy
-from workers.data.columns import contents, misfits
+from workers.data.columns import check_column, contents, misfits
+from workers.data.errors import DatasetError
+from workers.data.ids import kind_of_ids
 from workers.data.layouts import is_list, is_text, lengths, plain
 from workers.data.specs import ArraySpec, ImageSpec, TextSpec
 
@@ -23,8 +25,19 @@ LAYOUTS = {
     ),
     "views": pa.array(TEXTS, pa.string_view()),
     "runs": pa.RunEndEncodedArray.from_arrays([1, 2, 3, 4], pa.array(TEXTS)),
-    "JSON": pa.ExtensionArray.from_storage(pa.json_(), pa.array(TEXTS)),
 }
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.json_(), pa.dictionary(pa.int8(), pa.json_()), pa.json_(pa.large_string())]
+)
+def test_json_is_not_text(kind: pa.DataType) -> None:
+    """Its text `a` is spelled `"a"`, which would be another ID and another input."""
+    assert not is_text(kind)
+    with pytest.raises(DatasetError, match=r"holds JSON, not text. .*object_encoding"):
+        check_column(pa.schema([("t", kind)]), TextSpec("t"), "a.parquet")
+    with pytest.raises(DatasetError, match=r"holds JSON: it must hold text.*object_encoding"):
+        kind_of_ids(kind)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

@@ -19,6 +19,7 @@ from workers.architectures.pretrained import Pretrained
 from workers.artifacts import ArtifactError
 from workers.data.errors import DatasetError
 from workers.data.pretrained import PretrainedSounds
+from workers.model_forms import NOT_OF_TIMM
 from workers.runner.fetching import fetch_model
 from workers.weight_files import weight_names
 
@@ -60,7 +61,7 @@ def rewrite(directory: Path, change: Callable[[dict[str, torch.Tensor]], Any]) -
                 "architectures": ["TimmWrapperForImageClassification"],
                 "model_type": "timm_wrapper",
             },
-            "cannot say that nothing is unpickled",
+            f"cannot say that nothing is unpickled there. {NOT_OF_TIMM}",
         ),
         (
             {"architectures": ["Siglip2Model"], "model_type": "siglip2"},

@@ -25,6 +25,12 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"source_uri": "file:///nowhere/at/all"}, "is no directory"),
     ({"architecture": {"factory": "os:getcwd"}}, "no prefix of UNLEARND_MODULE_FACTORIES"),
     ({"architecture": {"factory": "tests.hostile:nonesuch"}}, "cannot be imported"),
+    ({"architecture": {"factory": "workers.zoo:nn"}}, "nn is not a function that makes a network."),
+    (
+        {"architecture": {"factory": "workers.zoo:nn"}, "source_uri": "file:///nowhere/at/all"},
+        "workers.zoo:nn is not a function",
+    ),
+    ({"architecture": {"factory": "workers.zoo:Tensor"}}, "Tensor is not a function that makes"),
     ({"architecture": {"factory": "tests.hostile:not_a_module"}}, "not a torch.nn.Module"),
     ({"architecture": {"factory": "tests.hostile:no_head"}}, "does not fit the factory"),
     ({"architecture": {"kwargs": {"width": 3}}}, "failed with these kwargs"),

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from workers.data.batches import ParquetFile
 from workers.data.errors import DatasetError
+from workers.data.layouts import WRITE_AS_TEXT, is_json
 from workers.data.tables.view import View, name_in_file
 
 
@@ -98,8 +99,11 @@ class _Wanted:
         if self.physical is None or batch is None:
             constant = self._constant[0]
             return pa.repeat(constant, rows) if constant.is_valid else pa.nulls(rows, kind)
+        held = batch.column(self.physical)
+        if is_json(held.type):
+            raise DatasetError(f"The column {self.name} of {uri} holds JSON. {WRITE_AS_TEXT}")
         try:
-            return conform(batch.column(self.physical), self.field)
+            return conform(held, self.field)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise DatasetError(
                 f"The column {self.name} of {uri} cannot be read as the table's {kind}."

@@ -110,3 +110,14 @@ def test_what_cannot_be_the_tables_type_is_refused_and_not_cast(tmp_path: Path) 
 
     with pytest.raises(DatasetError, match=r"numbers of a\.parquet cannot be read as the table's"):
         list(live.iter_batches(10, ["numbers"]))
+
+
+def test_json_in_a_file_of_a_table_is_not_read_as_its_text(tmp_path: Path) -> None:
+    held = pa.ExtensionArray.from_storage(pa.json_(), pa.array([f'"{row}"' for row in range(6)]))
+    pq.write_table(pa.table({"text": held}), tmp_path / "a.parquet")
+    row = template([named_in_file(pa.field("text", pa.string()), "text")], {})
+    view = View.of(6, np.array([], np.int64), row)
+    live = LiveFile(opened(tmp_path / "a.parquet"), view, "a.parquet")
+
+    with pytest.raises(DatasetError, match=r"column text of a.parquet holds JSON\. .*utf8"):
+        list(live.iter_batches(6, ["text"]))

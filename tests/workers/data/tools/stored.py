@@ -140,7 +140,19 @@ CASES = [
     ),
     refused(
         FASTPARQUET, "lists", "fastparquet writes them as JSON text; pyarrow writes lists",
-        "fastparquet/lists.parquet", array("lists"), "holds extension<arrow.json>, not lists",
+        "fastparquet/lists.parquet", array("lists"), "holds JSON, not lists",
+    ),
+    refused(
+        FASTPARQUET, 'IDs with `object_encoding="json"`',
+        'they stand in quotes; write them as `"utf8"`', "fastparquet/json_ids.parquet",
+        (TextSpec("text"),),
+        "json_ids.parquet holds JSON: it must hold text, integers or UUIDs. Its values stand in",
+    ),
+    refused(
+        FASTPARQUET, 'text with `object_encoding="json"`',
+        'it stands in quotes; write it as `"utf8"`', "fastparquet/json_text.parquet",
+        (TextSpec("text"),),
+        "json_text.parquet holds JSON, not text. Its values stand in",
     ),
     ids(
         DUCKDB, "IDs as `UUID`", U, "id_uuid",

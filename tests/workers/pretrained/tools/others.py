@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from tests.workers.pretrained.tools.case import DATA, Case
+from workers.model_forms import NOT_OF_TIMM
 
 
 def peft_adapter(directory: Path) -> None:
@@ -68,9 +69,9 @@ CASES = [
         "timm",
         "1.0.31",
         "a classifier of images, by `save_for_hf` or `push_to_hub`",
-        "refused: register it as a `module` with the factory `timm:create_model`",
+        "refused: copy its weights into transformers' own network, with `save_pretrained`",
         timm_network,
         given="images",
-        refusal="This is a network of timm, which is not built from its config.json.",
+        refusal=NOT_OF_TIMM,
     ),
 ]
