@@ -3,11 +3,10 @@
 import http.client
 import json
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ import httpx2
 
 from service.core.settings import Settings
 from tests.conftest import plain_environment
+from tests.service.cli import forked
+from tests.service.cli.running import forks
 from tests.waiting import wait_until
 
 
@@ -67,21 +68,21 @@ def serving(settings: Settings, key: str, log: Path, **named: str) -> Iterator[S
         UNLEARND_PORT=str(port),
         **named,
     )
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli", "api"], env=env, stdout=output, stderr=output
-        )
+    process = forks().Process(target=forked.main, args=(("api",), env, log, log), daemon=True)
+    process.start()
+    assert process.pid is not None
     try:
         served = Served(port, key, process.pid, log)
         wait_until(lambda: is_alive(served, process), every=0.1, patience=60)
         yield served
     finally:
         process.terminate()
-        process.wait(60)
+        process.join(60)
+        assert process.exitcode is not None, "unlearnd api does not end"
 
 
-def is_alive(served: Served, process: subprocess.Popen[bytes]) -> bool:
-    assert process.poll() is None, served.log.read_text(encoding="utf-8")
+def is_alive(served: Served, process: BaseProcess) -> bool:
+    assert process.is_alive(), served.log.read_text(encoding="utf-8")
     try:
         return httpx2.get(f"{served.url}/livez", trust_env=False).status_code == 200
     except httpx2.TransportError:
