@@ -30,7 +30,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("bench")
     command = [
         *(sys.executable, "-m", "bench.unlearning", "--images", "digits", "--threads", "1"),
-        *("--tasks", "memorised-40,memorised-40-by-4,class-removal-0", "--methods", "auto"),
+        *("--tasks", "memorised-40,memorised-40-by-4", "--methods", "auto"),
         *("--cache", str(folder / "networks"), "--json", str(folder / "report.json")),
         "--no-again",
         *("--picture", str(folder / "report.png")),
@@ -82,14 +82,19 @@ def test_four_requests_in_a_row_are_as_good_as_one(report: dict[str, Any]) -> No
     assert auto["measures"]["test"] >= nothing["measures"]["test"] - 3
 
 
-def test_a_class_goes_and_the_others_stay(report: dict[str, Any]) -> None:
-    nothing = row(report, "class-removal-0", "do nothing")
-    auto = row(report, "class-removal-0", "auto")
-    oracle = row(report, "class-removal-0", "retrain (oracle)")
+def test_a_class_goes_and_the_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the method that `auto` takes here, in fewer steps than it takes by itself."""
+    monkeypatch.setattr(compare_module, "audited", audits_nothing)
+    threads = torch.get_num_threads()
+    few = {"min_steps": 300, "max_passes": 3.0}
+    rows = compare("digits", 600, "class-removal-0", 0, {"distil": few}, tmp_path, 1)
+    torch.set_num_threads(threads)
 
-    assert nothing["gaps"]["train_f"] > 90
-    assert auto["gaps"]["mean"] < nothing["gaps"]["mean"] / 4
-    assert auto["measures"]["train_r"] >= oracle["measures"]["train_r"] - 2
+    nothing, oracle, student = rows
+    assert [row.method for row in rows] == [NOTHING, ORACLE, "distil"]
+    assert nothing.gaps["train_f"] > 90
+    assert student.gaps["mean"] < nothing.gaps["mean"] / 4
+    assert student.measures.train_r >= oracle.measures.train_r - 2
 
 
 def test_the_oracle_is_at_no_distance_from_itself(report: dict[str, Any]) -> None:
