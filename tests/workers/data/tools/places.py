@@ -128,7 +128,7 @@ CASES = [
     ),
     refused(
         TOOL, "`write_to_dataset` with partitions", "a pattern must say which files",
-        partitioned, "is partitioned into label=3 and 1 more",
+        partitioned, "is partitioned into label=… and 1 more",
     ),
     Case(
         *TOOL, "a folder with what Spark leaves beside its files", "read without it",
