@@ -92,11 +92,17 @@ def of_version(provenance: dict[str, Any], card: Path) -> str:
 
 def ruled(gate: dict[str, Any]) -> str:
     """By which rule it was decided whether the version may be published without a person."""
-    whose = {"fixed": "that the model's policy sets", "default": "of the default rule"}
-    return (
+    floor = (
         f"The floor of agreement with the parent on remaining samples was "
-        f"{gate['min_agreement']:g}, the one {whose[gate['rule']]}."
+        f"{gate['min_agreement']:.4g}"
     )
+    if gate["rule"] == "disputes":
+        return (
+            f"{floor}. Decisions that have changed were judged by similar remaining samples: they "
+            "must not have become worse."
+        )
+    whose = {"fixed": "that the model's policy sets", "default": "of the default rule"}
+    return f"{floor}, the one {whose[gate['rule']]}."
 
 
 def table(audit: dict[str, Any], kept: dict[str, float | None] | None = None) -> str:

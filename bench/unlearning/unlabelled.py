@@ -28,7 +28,7 @@ def audited(problem: Problem, model: nn.Module) -> tuple[dict[str, Any], Cost]:
         holdout=problem.holdout,
         device=problem.device,
         seed=problem.seed,
-        min_agreement=problem.min_agreement,
+        min_agreement=problem.min_agreement if problem.fixed_floor else None,
     )
     return report.to_dict(), watch.read()
 

@@ -5,18 +5,28 @@ asks. Methods keep to `workers.statistics.floors` while they run, which is not a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workers.evaluation.baseline import Baseline
 from workers.evaluation.closeness import Kept, cosines
+from workers.evaluation.disputes import Disputes, disputes, too_few
 from workers.statistics.agreement import agreement
 from workers.statistics.floors import Floors
 from workers.unlearning.embedding import Embedded
 
-# An operator has set the floor; or it is the one that is taken where nobody has.
-FIXED, DEFAULT = "fixed", "default"
+# An operator has set the floor. Else changed decisions are judged; and where no samples can judge
+# them, there is a floor that is taken by default.
+FIXED, DISPUTES, DEFAULT = "fixed", "disputes", "default"
+
+# Networks that were retrained differ from the parent on up to half as many of the samples that they
+# have in common as the parent is unsure of. The rest is room.
+DOUBTS = 0.75
+
+# Neighbours that decide otherwise than the parent more often than not are no judges.
+TRUSTED = 0.5
 
 KEPT = "Predictions on data that were not forgotten are kept."
+AS_GOOD = "Predictions on data that were not forgotten have changed, and not for the worse."
 CHANGED = "Predictions on data that were not forgotten have changed."
 MOVED = "Representations of data that were not forgotten have moved."
 
@@ -28,7 +38,8 @@ class Utility:
     agreement, holdout_agreement: with the parent, on remaining and held-out samples, with the
     smallest that is wanted of each. Where the parent's decision is owed to forgotten samples, the
     one without them is as good. cosine: of an encoder's representations with the parent's, held to
-    the same floors; None of other networks. reasons: a sentence for each check that failed.
+    the same floors; None of other networks. disputes: who is supported where parent and candidate
+    differ, by set; None where nothing was judged. reasons: a sentence for each check that failed.
     statement: the verdict in a sentence.
     """
 
@@ -37,6 +48,7 @@ class Utility:
     remaining_floor: float
     holdout_floor: float
     cosine: Kept | None
+    disputes: Mapping[str, Disputes] | None
     rule: str
     kept: bool
     reasons: tuple[str, ...]
@@ -67,26 +79,101 @@ def utility_of(after: Mapping[str, Embedded], baseline: Baseline) -> Utility:
     if cosine is not None:
         what = "The mean cosine of representations with the parent's"
         moved = _below(what, cosine.remaining, cosine.holdout, floors)
-    return Utility(
+    found = Utility(
         agreement=remaining,
         holdout_agreement=holdout,
         remaining_floor=floors.on_remaining,
         holdout_floor=floors.on_holdout,
         cosine=cosine,
+        disputes=None,
         rule=FIXED if baseline.fixed else DEFAULT,
         kept=not changed and not moved,
         reasons=(*changed, *moved),
         statement=MOVED if moved else CHANGED if changed else KEPT,
     )
+    judged = not (baseline.fixed or baseline.encodes or holdout is None)
+    return _judged(found, after, baseline) if judged else found
+
+
+def _judged(by_floors: Utility, after: Mapping[str, Embedded], baseline: Baseline) -> Utility:
+    """The verdict by disputes: floors that a retrained network keeps to, and no loss.
+
+    Below a floor for held-out samples, agreement is held to that of neighbours alone, and a sign
+    test has to find neither set lost. Else a loss counts where it is clear. Where neighbours are no
+    judges, the verdict stays that by floors.
+    """
+    known, before = baseline.known, baseline.answers
+    sure = float(before["remaining"].logits.softmax(dim=1).max(dim=1).values.double().mean())
+    floor = min(by_floors.remaining_floor, 1.0 - DOUBTS * (1.0 - sure))
+    found = replace(by_floors, rule=DISPUTES, remaining_floor=floor)
+    unseen = found.holdout_agreement
+    assert unseen is not None  # noqa: S101 (the caller has looked)
+    keeps = found.agreement >= floor and unseen >= found.holdout_floor
+    counts = {
+        name: (round((1.0 - agreed) * len(after[name])), len(after[name]))
+        for name, agreed in (("remaining", found.agreement), ("holdout", unseen))
+    }
+    if keeps and all(too_few(*count) for count in counts.values()):
+        return replace(found, kept=True, reasons=(), statement=KEPT)
+    like = baseline.like
+    if like is None:
+        # A network of fewer than two classes has nothing to decide.
+        return by_floors
+    share = baseline.floors.forgotten / (baseline.floors.forgotten + baseline.floors.remaining)
+    judged = {
+        name: disputes(
+            before[name].logits,
+            after[name].logits,
+            before["remaining"].logits,
+            like.neighbours[name],
+            known,
+            share,
+        )
+        for name in counts
+    }
+    if min(one.neighbours_agreement for one in judged.values()) < TRUSTED:
+        return by_floors
+    lowest = min(found.holdout_floor, judged["holdout"].neighbours_low)
+    reasons = (
+        *_wanted("Agreement with the parent", "remaining", found.agreement, floor),
+        *_wanted("Agreement with the parent", "held-out", unseen, lowest),
+        *(
+            _lost(NAMES[name], one)
+            for name, one in judged.items()
+            if (one.are_clearly_lost if keeps else one.are_lost)
+        ),
+    )
+    statement = KEPT if keeps else AS_GOOD
+    return replace(
+        found,
+        holdout_floor=lowest,
+        disputes=judged,
+        kept=not reasons,
+        reasons=reasons,
+        statement=CHANGED if reasons else statement,
+    )
+
+
+NAMES = {"remaining": "remaining", "holdout": "held-out"}
+
+
+def _lost(name: str, of: Disputes) -> str:
+    return (
+        f"Decisions on {name} data have become worse: {of.disputed} of {of.samples} have changed, "
+        f"and similar remaining samples support the candidate in {of.won} of these and the parent "
+        f"in {of.lost}."
+    )
 
 
 def _below(what: str, remaining: float, holdout: float | None, floors: Floors) -> tuple[str, ...]:
     """A sentence for each set on which a figure is below its floor."""
-    checks = [("remaining", remaining, floors.on_remaining)]
+    found = _wanted(what, "remaining", remaining, floors.on_remaining)
     if holdout is not None:
-        checks.append(("held-out", holdout, floors.on_holdout))
-    return tuple(
-        f"{what} on {name} data is {found:.4f}; at least {floor:.4f} is wanted."
-        for name, found, floor in checks
-        if found < floor
-    )
+        found += _wanted(what, "held-out", holdout, floors.on_holdout)
+    return found
+
+
+def _wanted(what: str, name: str, found: float, floor: float) -> tuple[str, ...]:
+    if found >= floor:
+        return ()
+    return (f"{what} on {name} data is {found:.4f}; at least {floor:.4f} is wanted.",)

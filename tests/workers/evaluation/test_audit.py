@@ -87,9 +87,11 @@ def test_the_gate_says_by_which_rule_it_decides() -> None:
         for floor in (None, DEFAULT_MIN_AGREEMENT, 0.0)
     )
 
-    assert (own.rule, own.min_agreement) == ("default", 0.97)
+    # A network that is unsure of everything is no measure: less is asked than of a sure one.
+    assert own.rule == "disputes"
+    assert own.min_agreement < 0.97
     assert (same.rule, same.min_agreement) == ("fixed", 0.97)
-    assert own.reasons == same.reasons
+    assert not same.passed
     assert (own.passed, none.passed, none.rule) == (False, True, "fixed")
     assert own.reasons[-1] == ADVICE
 
@@ -106,10 +108,17 @@ def test_a_changed_model_fails_with_both_numbers() -> None:
     assert report.level == "none"
     assert not verdict.passed
     # Both numbers, and what to do about it.
-    assert len(verdict.reasons) == 3
-    assert report.utility.reasons == verdict.reasons[:2]
-    assert verdict.rule == report.utility.rule == "default"
+    assert report.utility.reasons == verdict.reasons[:-1]
+    assert verdict.rule == report.utility.rule == "disputes"
     assert f"{report.remaining.agreement:.4f}" in verdict.reasons[0]
+    assert f"{report.utility.remaining_floor:.4f}" in verdict.reasons[0]
+    assert "have become worse" in verdict.reasons[-2]
+
+
+def test_a_floor_that_an_operator_sets_is_lower_on_held_out_samples() -> None:
+    verdict = decide(measure(turned(), rows(100, 2), rows(200, 4), min_agreement=0.97).utility)
+
+    assert len(verdict.reasons) == 3
     assert "0.9700" in verdict.reasons[0]
     # A quarter of the data was forgotten: 0.97 - 0.25.
     assert "0.7200" in verdict.reasons[1]

@@ -45,10 +45,12 @@ def test_the_card_of_a_version_claims_no_erasure(tmp_path: Path) -> None:
             "forgotten": {"count": 40},
             "inputs": [{"kind": "array", "column": "pixels", "shape": [1, 8, 8], "scale": None}],
             "representation": {"module": "embed", "side": "output"},
-            "audit": audit,
+            "audit": audit | {"target_level": "membership"},
+            "gate": {"rule": "disputes", "min_agreement": 0.97},
         },
         tmp_path / "no-card.md",
     )
     assert f"Audit level: **{audit['level']}**" in card
+    assert "judged by similar remaining samples" in card
     assert "does not say that the samples are erased" in card
     assert "held to version 7" in card
