@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 from filelock import FileLock
 from sqlalchemy import Engine, create_engine, make_url, text
@@ -64,6 +65,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "servers" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.servers)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loggers_follow_each_configuration() -> Iterator[None]:
+    """A logger that an earlier test has used does not keep what that test had configured."""
+
+    def configure(**given: Any) -> None:
+        original(**given | {"cache_logger_on_first_use": False})
+
+    original = structlog.configure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", configure)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -172,7 +172,8 @@ def check_that_every_line_is_an_object(written: str) -> None:
     assert any(one["event"] == "job ended" for one in logged)
     (refused,) = [one for one in logged if one["event"] == "run refused"]
     assert "does not fit" in refused["reason"]
-    assert "Traceback" in refused["exception"]
+    # Where it came up, without the words of libraries.
+    assert "workers/runner/validate.py:" in refused["exception"]
 
 
 def test_overlapping_requests_from_many_connections_lose_and_double_nothing(
@@ -204,12 +205,15 @@ def test_overlapping_requests_from_many_connections_lose_and_double_nothing(
     assert set(tombstones(service)) == distinct
 
     versions = service.get("/v1/models/digits/versions")["items"]
-    forgotten = 0
+    forgotten, origin = 0, 1
     for version in versions[1:]:
         path = f"/v1/models/digits/versions/{version['version']}/files/unlearning.json"
         told = service.http.get(path).json()
         forgotten += told["forgotten"]["count"]
-        # An edit of an edit is held to what the first one was an edit of.
-        assert told["edit_of"]["version"] == 1
+        # An edit of an edit is held to what the first one was an edit of; a student begins anew.
+        if told["edit_of"] is None:
+            origin = version["version"]
+        else:
+            assert told["edit_of"]["version"] == origin
     assert forgotten == len(distinct)
     assert versions[-1]["tv"] == max(request["tv"] for request in ended)
