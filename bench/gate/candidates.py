@@ -41,7 +41,8 @@ class World:
         return np.flatnonzero(~self.task.forgotten)
 
     def generator(self) -> torch.Generator:
-        return torch.Generator().manual_seed(self.seed)
+        """Far from the seed of the first weights: draws must know nothing of them."""
+        return torch.Generator().manual_seed(self.seed + 3000)
 
     def inputs(self, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Tensor:
         return to_tensor(self.images.train.images[rows], self.images.scale)
