@@ -153,7 +153,7 @@ class Edit:
         """Take note of a look; whether the attempt has come to an end by it."""
         config = self._config
         at.lost = 0 if self.kept(seen) else at.lost + 1
-        if at.lost >= config.lost_looks or self._hopeless(seen):
+        if at.lost >= config.lost_looks or self.hopeless(seen):
             return True
         if not at.lost and (at.best is None or self._reach(seen) >= self._reach(at.best[0])):
             at.best = seen, duplicate(at.average)
@@ -175,7 +175,8 @@ class Edit:
     def done(self, look: Look) -> bool:
         return self.turned(look) and look.apart <= self._config.confidence_slack
 
-    def _hopeless(self, look: Look) -> bool:
+    def hopeless(self, look: Look) -> bool:
+        """Whether agreement is so far gone that an attempt does not bring it back."""
         return (
             look.agreement < self._floors.on_remaining - HOPELESS
             or look.unseen_agreement < self._floors.on_holdout - HOPELESS

@@ -67,14 +67,16 @@ class Search:
 
         Where nothing shows that anything was learnt by heart, large steps would disturb for
         nothing; they come next, if small ones turn too few. Where nothing is to be turned, and
-        only confidence is to be brought down, there is no need for them.
+        only confidence is to be brought down, there is no need for them. Log-odds disturb
+        as well, so small steps for doubtful samples do without them.
         """
         cautions = [3.0**-rewinds for rewinds in range(self._config.max_rewinds + 1)]
         if self._edit.nothing_to_turn:
             cautions = cautions[SMALL:] or cautions[-1:]
         elif self._edit.doubtful:
             cautions[:2] = reversed(cautions[:2])
-        return [Stride(caution) for caution in cautions]
+        doubtful = self._edit.nothing_to_turn or self._edit.doubtful
+        return [Stride(caution, odds=not doubtful) for caution in cautions]
 
     def _left(self, at: _Stand, tried: Tried) -> list[Stride]:
         """What is worth another attempt.
@@ -87,8 +89,10 @@ class Search:
         kept, turned = self._edit.kept(tried.look), self._edit.turned(tried.look)
         if kept and turned:
             return []
-        if not kept and this.odds and self._config.odds_weight:
-            # What is asked of log-odds disturbs more than an edit of decisions alone.
+        near = not self._edit.hopeless(tried.look)
+        if not kept and near and this.odds and self._config.odds_weight:
+            # What is asked of log-odds disturbs more than an edit of decisions alone. But where
+            # agreement is far gone, steps were too large.
             return [replace(stride, odds=False) for stride in at.strides]
         if not kept:
             return [stride for stride in left if stride.caution < this.caution]
