@@ -56,8 +56,8 @@ def judged(
     task = make_task(task_name, images, seed)
     parent = original(images, task, seed, cache, torch.device("cpu")).model
     world = World(images, task, seed, cache, parent)
-    gone, nobody = np.flatnonzero(task.forgotten), np.empty(0, dtype=np.int64)
-    problem = problem_of(images, gone, nobody, parent, seed + JOB_SEED, {}, Compute())
+    gone, nothing = np.flatnonzero(task.forgotten), np.empty(0, dtype=np.int64)
+    problem = problem_of(images, gone, nothing, parent, seed + JOB_SEED, {}, Compute())
     floors = Floors(DEFAULT_MIN_AGREEMENT, len(problem.forgotten), len(problem.remaining))
     test, labels = to_tensor(images.test.images, images.scale), torch.from_numpy(images.test.labels)
     before = predict(parent, test).argmax(dim=1)

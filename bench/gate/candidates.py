@@ -61,9 +61,9 @@ def retrained_otherwise(world: World) -> nn.Module:
 
 def student(world: World) -> nn.Module:
     """What distillation makes, with no labels."""
-    gone, nobody = np.flatnonzero(world.task.forgotten), np.empty(0, dtype=np.int64)
+    gone, nothing = np.flatnonzero(world.task.forgotten), np.empty(0, dtype=np.int64)
     problem = problem_of(
-        world.images, gone, nobody, world.parent, world.seed + JOB_SEED, {}, Compute()
+        world.images, gone, nothing, world.parent, world.seed + JOB_SEED, {}, Compute()
     )
     return get_method("distil").unlearn(problem, lambda _progress: None).model
 
