@@ -115,12 +115,12 @@ class Unlearned:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a judge finds in a result, in plain JSON but for the two numbers at the end.
+    """What a judge finds in a result.
 
     `kept` says that the model is as useful as its parent. `level` is the highest of `LEVELS` that
     was found, and `held_back` has a sentence for each check that failed on the way to the next one.
-    `facts` are what was measured. `highest` is the level beyond which nothing can be measured
-    here. `near` (0 to 1) orders results that are not kept: larger is nearer to it.
+    `facts` are what was measured, in plain JSON. `highest` is the level beyond which nothing can be
+    measured here. `near` (0 to 1) orders results that are not kept: the larger, the nearer.
     """
 
     kept: bool
@@ -147,8 +147,9 @@ class Judge(Protocol):
 class Offer:
     """What a method would do about a problem, with its defaults: what `auto` has to know of it.
 
-    `last_resort` says that it is tried after all others, whatever it costs. `needs_guide` says that
-    it is of use only where the problem has a guide.
+    `last_resort` says that it is tried after all others, whatever it costs, and only while no other
+    result is as useful as the parent. `needs_guide` says that it is tried only where the problem
+    has a guide.
     """
 
     work: Work

@@ -1,4 +1,4 @@
-"""`auto` goes on until its judge finds the level that is asked for, and keeps the best."""
+"""`auto` goes on until its judge finds the target level, and returns the best result."""
 
 from dataclasses import dataclass, replace
 
@@ -18,12 +18,12 @@ TOLD = "Forgotten samples can still be told."
 
 @dataclass(frozen=True)
 class Levels:
-    """A judge that has made up its mind: the level of each network, in the order of the asking."""
+    """A judge that gives these levels to one network after the other, whatever they are."""
 
     levels: list[str]
     highest: str = "membership"
 
-    def look(self, model: nn.Module) -> Judgement:  # noqa: ARG002 (it has made up its mind)
+    def look(self, model: nn.Module) -> Judgement:  # noqa: ARG002 (its answers are set)
         level = self.levels.pop(0)
         held_back = () if level == self.highest else (TOLD,)
         return Judgement(level != "none", level, held_back, {"asked": True}, self.highest)
@@ -38,8 +38,10 @@ class Levels:
         ("robust", "membership", ["utility", "membership", "none"], 2, "distil"),
         # Nothing more can be measured.
         ("membership", "utility", ["utility", "utility", "none"], 1, "redirect"),
-        # None is enough: of equals the cheaper one.
-        ("membership", "membership", ["utility", "none", "utility"], 3, "redirect"),
+        # None is enough: of equals the cheaper one. A last resort could do more, and is not tried.
+        ("membership", "membership", ["utility", "utility", "membership"], 2, "redirect"),
+        ("membership", "membership", ["none", "utility", "membership"], 2, "distil"),
+        # It is tried where no result is useful.
         ("membership", "membership", ["none", "none", "utility"], 3, "laf"),
     ],
 )

@@ -35,10 +35,17 @@ def candidates(known: Sequence[Method], problem: Problem) -> list[Candidate]:
     return sorted(suited, key=lambda one: one.order)
 
 
-def take_next(left: list[Candidate], problem: Problem) -> Candidate | None:
-    """Remove and return the first one that has what it needs; None if no one has."""
+def take_next(left: list[Candidate], problem: Problem, *, kept: bool) -> Candidate | None:
+    """Remove and return the first of `left` that is to be tried; None if there is none.
+
+    A candidate that needs a guide waits for one. A last resort is tried only while no result is
+    `kept`: it takes long, and seldom reaches a higher level than a result that is useful already.
+    """
     for one in left:
-        if problem.guide is not None or not one.offer.needs_guide:
-            left.remove(one)
-            return one
+        if one.offer.needs_guide and problem.guide is None:
+            continue
+        if one.offer.last_resort and kept:
+            continue
+        left.remove(one)
+        return one
     return None

@@ -87,7 +87,7 @@ class _Choice:
             UnlearningError: there is none.
         """
         left = candidates(methods(), self._problem)
-        while (candidate := take_next(left, self._problem)) is not None:
+        while (candidate := take_next(left, self._problem, kept=self._kept)) is not None:
             reason = self._budget.forbids(candidate.name, candidate.offer.work)
             if reason is not None:
                 self.tried.append({"method": candidate.name, "skipped": reason})
@@ -110,6 +110,11 @@ class _Choice:
             raise self._failure()
         # Of equals, `max` takes the first.
         return max(self._trials, key=lambda trial: trial.rank)
+
+    @property
+    def _kept(self) -> bool:
+        """Whether a trial is as useful as the parent."""
+        return any(trial.judgement.kept for trial in self._trials)
 
     def _note(self, trial: Trial, seconds: float) -> None:
         """Seconds go into the job's progress: a version is the same wherever it is made again."""
