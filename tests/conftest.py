@@ -245,7 +245,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def memorised_digits(tmp_path_factory: pytest.TempPathFactory) -> "Digits":
-    """Trained by the first of several test processes, for all. Nobody may change the network."""
+    """Trained by the first of several test processes, for all. No test may change the network."""
     # Loading torch takes a second, and most tests of the service need nothing of it.
     import torch
 

@@ -20,7 +20,7 @@ from typing import Any
 
 LENGTH = 300
 LEFT_OUT = "…"
-# Strings of fewer characters are parts of many words, and say nothing of anybody.
+# Strings of fewer characters are parts of many words, and tell nothing of a person.
 SHORTEST = 4
 # What is larger is a vocabulary: it is searched for what an error quotes, and not split up.
 LARGEST_CONFIG = 2**20
@@ -76,7 +76,7 @@ def of_rows(error: BaseException) -> str:
 
 def name_in(said: object) -> str:
     """What a configuration calls a class, a kind or a prompt, if it is a name and no other text."""
-    return str(said) if NAME.fullmatch(str(said)) else f"a {type(said).__name__} that is no name"
+    return str(said) if NAME.fullmatch(str(said)) else f"a {type(said).__name__} that is not a name"
 
 
 def of_registration(error: Exception) -> str:

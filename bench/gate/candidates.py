@@ -41,7 +41,7 @@ class World:
         return np.flatnonzero(~self.task.forgotten)
 
     def generator(self) -> torch.Generator:
-        """Far from the seed of the first weights: draws must know nothing of them."""
+        """Its seed is not that of the first weights, so that draws do not depend on them."""
         return torch.Generator().manual_seed(self.seed + 3000)
 
     def inputs(self, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Tensor:

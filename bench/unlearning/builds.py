@@ -25,7 +25,7 @@ SCRIPT = Path(__file__).with_name("in_another_build.py")
 
 
 class BuildError(RuntimeError):
-    """The commit is unknown, or what it has does not answer; the message holds what was said."""
+    """The commit is unknown, or its code fails; the message holds what the command printed."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def checked_out(commit: str) -> Iterator[Build]:
     """The commit in a temporary work tree, which is removed in the end.
 
     Raises:
-        BuildError: there is no such commit.
+        BuildError: git does not know the commit.
     """
     name = _run(["git", "rev-parse", "--short", f"{commit}^{{commit}}"], ROOT).strip()
     with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +73,7 @@ def answered_by(
     same data and the same network however either would draw or train them.
 
     Raises:
-        BuildError: it does not come to an end.
+        BuildError: the other build fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)

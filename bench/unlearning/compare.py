@@ -231,7 +231,7 @@ def compare(
 
 
 def job_of(order: Order) -> dict[str, Any]:
-    """What another build is told of an order, as JSON."""
+    """The fields of an order that another build needs, as JSON."""
     told = ("method", "parameters", "seed", "job_seed", "threads", "device")
     return {name: getattr(order, name) for name in told}
 

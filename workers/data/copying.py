@@ -100,7 +100,11 @@ def copy_ragged(
 
 
 def _encoded(parts: Iterable[Part], encode: Encode) -> Iterator[Iterable[npt.NDArray[Any]]]:
-    """Raises `DatasetError`: an input cannot be encoded; a token that is unknown, by its file."""
+    """The rows of each batch as `encode` returns them.
+
+    Raises:
+        DatasetError: an input cannot be encoded. For an unknown token, the message names the file.
+    """
     for part in parts:
         try:
             yield encode(part.column, part.row)

@@ -39,7 +39,7 @@ def fault(uri: str, error: Exception) -> str:
         # The error itself may name where links have led to.
         return f"{uri} cannot be read: {error.strerror}."
     if isinstance(error, OSError):
-        # Its words are the name of a file.
+        # Its message is the name of a file.
         return f"{uri} cannot be read: {UNNUMBERED.get(type(error), type(error).__name__)}."
     return f"{uri} cannot be read: {of_files(error)}"
 

@@ -1,4 +1,4 @@
-"""Of an encoder, the representation itself is what is used: how near is it to the parent's?"""
+"""How near an encoder's representations, which are what is used of it, are to its parent's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,9 +29,11 @@ class Kept:
 
 
 def cosines(before: Mapping[str, Embedded], after: Mapping[str, Embedded], seed: int) -> Kept:
-    """Of what the parent and a candidate make of the same samples: representations (n, d) by set.
+    """Mean cosines of the parent's and a candidate's representations (n, d), with intervals.
 
-    The bootstrap's draws are made with `seed`.
+    `before` and `after` are of the same samples in the same order, by set: remaining, and holdout
+    if there is one. The parent's mean on remaining samples is subtracted from all. The bootstrap's
+    draws are made with `seed`.
     """
     middle = before["remaining"].representations.mean(dim=0)
 

@@ -17,12 +17,11 @@ from workers.statistics.hindsight import Hindsight
 from workers.statistics.intervals import at_least, wilson
 from workers.statistics.shares import among_others
 
-# A candidate that changes more decisions than the floors allow has lost if it wins so few disputes
-# with no more than this chance, where each is won and lost alike often.
+# The level of the sign test, for a candidate that changes more decisions than the floors allow.
 CHANCE = 0.05
 # One-sided 95 % point of the standard normal.
 ONE_SIDED = 1.645
-# A net loss of so few decisions is none: half a point.
+# A net loss up to this share of all decisions is negligible: half a point.
 NEGLIGIBLE = 0.005
 
 
@@ -57,7 +56,7 @@ class Disputes:
 
     @property
     def chance(self) -> float:
-        """The one-sided sign test: of so few won, if each was won and lost alike often."""
+        """The chance of as few won disputes, if each were won as often as lost: a sign test."""
         decided = self.won + self.lost
         return at_least(self.lost, decided, 0.5) if decided else 1.0
 
@@ -98,7 +97,7 @@ def disputes(
     known: Hindsight,
     share: float,
 ) -> Disputes:
-    """Of one set of samples.
+    """The changed decisions of one set of samples, as its neighbours judge them.
 
     Args:
         parent: its logits (n, k).
@@ -127,7 +126,7 @@ def disputes(
 
 
 def too_few(disputed: int, samples: int) -> bool:
-    """Whether so few disputes, were they all lost, would not be clearly lost whatever is judged."""
+    """Whether so few disputes are not clearly lost even if the candidate loses all of them."""
     return not Disputes(samples, disputed, 0, disputed, 1.0, 1.0, NEGLIGIBLE).are_clearly_lost
 
 

@@ -14,7 +14,7 @@ ADVICE = (
 class Verdict:
     """The decision, one sentence for every check that failed, and what the checks were.
 
-    rule: that of the utility which was found. min_agreement: the floor on remaining data.
+    rule: the rule of the verdict on utility. min_agreement: the floor on remaining data.
     """
 
     passed: bool

@@ -1,4 +1,4 @@
-"""The judge of what a run comes to before its audit: by the audit's measures, on other samples."""
+"""Judges the result of a method before the audit: by the audit's measures, on other samples."""
 
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -19,8 +19,8 @@ from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import copied
 
 SAMPLES, BATCH, RESAMPLES = 5000, 512, 200
-# The audit draws with the seed and the one after it: what a method was chosen by is not measured
-# with the same samples and the same fresh network.
+# The audit draws with the seed and the one after it. It must not measure a result with the samples
+# and the fresh network by which that result was chosen.
 APART = 2
 
 
@@ -103,7 +103,7 @@ class AuditJudge:
 
 
 def _unheard(_fraction: float) -> None:
-    """A judge is quick: nothing is told of how far it is."""
+    """A judge is quick, so it reports no progress."""
 
 
 def judged(problem: Problem) -> Problem:

@@ -22,7 +22,7 @@ FIXED, DISPUTES, DEFAULT = "fixed", "disputes", "default"
 # have in common as the parent is unsure of. The rest is room.
 DOUBTS = 0.75
 
-# Neighbours that decide otherwise than the parent more often than not are no judges.
+# Neighbours that agree with the parent on a smaller share of samples cannot judge.
 TRUSTED = 0.5
 
 KEPT = "Predictions on data that were not forgotten are kept."
@@ -38,9 +38,9 @@ class Utility:
     agreement, holdout_agreement: with the parent, on remaining and held-out samples, with the
     smallest that is wanted of each. Where the parent's decision is owed to forgotten samples, the
     one without them is as good. cosine: of an encoder's representations with the parent's, held to
-    the same floors; None of other networks. disputes: who is supported where parent and candidate
-    differ, by set; None where nothing was judged. reasons: a sentence for each check that failed.
-    statement: the verdict in a sentence.
+    the same floors; None of other networks. disputes: what neighbours find where parent and
+    candidate differ, by set; None where nothing was judged. reasons: a sentence for each check that
+    failed. statement: the verdict in a sentence.
     """
 
     agreement: float
@@ -56,7 +56,7 @@ class Utility:
 
     @property
     def near(self) -> float:
-        """How near it is to being kept, 0 to 1: the smaller of what is the same on remaining."""
+        """How near it is to being kept: agreement or cosine on remaining samples, the smaller."""
         return min(self.agreement, 1.0 if self.cosine is None else self.cosine.remaining)
 
 
@@ -99,8 +99,8 @@ def _judged(by_floors: Utility, after: Mapping[str, Embedded], baseline: Baselin
     """The verdict by disputes: floors that a retrained network keeps to, and no loss.
 
     Below a floor for held-out samples, agreement is held to that of neighbours alone, and a sign
-    test has to find neither set lost. Else a loss counts where it is clear. Where neighbours are no
-    judges, the verdict stays that by floors.
+    test has to find neither set lost. Else a loss counts where it is clear. Where neighbours cannot
+    judge, the verdict stays that by floors.
     """
     known, before = baseline.known, baseline.answers
     sure = float(before["remaining"].logits.softmax(dim=1).max(dim=1).values.double().mean())

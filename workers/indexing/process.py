@@ -56,7 +56,7 @@ def index(
 ) -> Indexed:
     """Read all files; the IDs go into `IDS` in the order of the rows.
 
-    The files are added to those that may be told of.
+    `train` and `apart_names` get the files that are read, for steps and reasons to name.
 
     Raises:
         DatasetError: the files are not what was registered.

@@ -93,7 +93,7 @@ def fulfil(
 
 
 def shown_by(plan: ValidatePlan | UnlearnPlan) -> Shown:
-    """How the files of its datasets are told of."""
+    """The names by which reasons tell of the files of its datasets."""
     return shown([file.uri for file in (*plan.data.files, *plan.data.holdout_files)])
 
 

@@ -2,7 +2,7 @@
 
 Not what it remembers of the samples, but what it learnt from them about others: that there is a
 class of which nothing remains, and wrong labels. A network that was trained without them would not
-know it, so nobody is held to it.
+know it, so no candidate is held to it.
 """
 
 from dataclasses import dataclass

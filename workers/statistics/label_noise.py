@@ -1,10 +1,10 @@
 """What wrong labels of forgotten samples have taught the parent about others. No label is read.
 
 A sample with a wrong label speaks against the samples that look like it. A parent that learnt from
-many of them is unsure of a whole class, and decides wrongly where classes meet; whoever learns from
-its answers learns that too. It shows in three things together: forgotten samples make up much of
-what the parent takes for the class, they are less sure than the remaining ones that it takes for
-it, although it was trained on both, and even its surest answer for the class is not sure.
+many of them is unsure of a whole class, and decides wrongly where classes meet; a network that
+learns from its answers learns that too. It shows in three things together: forgotten samples make
+up much of what the parent takes for the class, they are less sure than the remaining ones that it
+takes for it, although it was trained on both, and even its surest answer for the class is not sure.
 """
 
 import math

@@ -15,8 +15,9 @@ BETAS, EPSILON = (0.9, 0.999), 1e-8
 class Adam:
     """Adam (Kingma and Ba, arXiv 1412.6980) by torch's own kernel, a step size for each weight.
 
-    A weight without a gradient stays where it is. The kernel goes through weights, gradients and
-    moments in the order in which they lie in memory, so that moments are laid out as weights are.
+    `rates` has a step size for each of `weights`. A weight without a gradient stays where it is.
+    The kernel goes through weights, gradients and moments in the order in which they lie in memory,
+    so that moments are laid out as weights are.
     """
 
     def __init__(self, weights: Sequence[nn.Parameter], rates: Sequence[float]) -> None:
@@ -28,7 +29,7 @@ class Adam:
 
     @torch.no_grad()
     def step(self, share: float = 1.0) -> None:
-        """Move the weights by their gradients, with that share of their step sizes."""
+        """Move the weights by their gradients, with this `share` (0 to 1) of their step sizes."""
         for rate in sorted(set(self._rates)):
             chosen = [
                 number
@@ -60,7 +61,7 @@ class Adam:
         )
 
     def state(self) -> dict[str, Tensor]:
-        """What it has of past steps, by names."""
+        """Moments and counts of steps by name, for `restore`."""
         return {
             f"{name}/{number}": value
             for name, values in self._moments().items()
@@ -68,7 +69,11 @@ class Adam:
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from a `state`."""
+        """Go on from a `state`.
+
+        Raises:
+            KeyError: it is the state of other weights.
+        """
         for name, values in self._moments().items():
             for number, value in enumerate(values):
                 value.copy_(state[f"{name}/{number}"])

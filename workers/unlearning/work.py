@@ -22,7 +22,7 @@ class Work:
 
 @dataclass
 class Tally:
-    """Counts the samples of all batches that `Compute` runs; of several processes, all batches."""
+    """Counts the samples of all batches that `Compute` runs, those of other processes as well."""
 
     read: int = 0
     trained: int = 0
@@ -58,7 +58,7 @@ class CountedSavepoints:
             return None
         facts: dict[str, Any] = dict(saved.facts)
         read, trained = facts.pop(TALLY)
-        # What is loaded first may have been saved last.
+        # Savepoints are loaded in any order: the last one that was saved has counted most.
         self.tally.read = max(self.tally.read, read)
         self.tally.trained = max(self.tally.trained, trained)
         return Saved(saved.tensors, facts)

@@ -87,7 +87,7 @@ def test_the_gate_says_by_which_rule_it_decides() -> None:
         for floor in (None, DEFAULT_MIN_AGREEMENT, 0.0)
     )
 
-    # A network that is unsure of everything is no measure: less is asked than of a sure one.
+    # The parent is unsure of everything, so the floor is lower than that of a sure one.
     assert own.rule == "disputes"
     assert own.min_agreement < 0.97
     assert (same.rule, same.min_agreement) == ("fixed", 0.97)

@@ -98,7 +98,7 @@ def test_neighbours_alone_say_how_far_one_may_differ() -> None:
         (5, 14, True, False),
         (6, 23, True, True),
         (23, 6, False, False),
-        # Half a point of ten thousand decisions is none, however sure it is.
+        # Half a point of ten thousand decisions is negligible, however sure it is.
         (100, 140, False, False),
     ],
 )
@@ -129,7 +129,7 @@ def test_the_more_is_forgotten_the_more_may_be_lost() -> None:
     assert tolerated(0.1, 0.5) > tolerated(0.1, 0.2)
 
 
-def test_few_disputes_are_no_loss_whoever_wins_them() -> None:
+def test_few_disputes_are_not_lost_even_if_all_of_them_are() -> None:
     assert too_few(4, 600)
     assert not too_few(60, 600)
     assert too_few(0, 600)

@@ -1,4 +1,4 @@
-"""Files whose names hold IDs: a partition's value comes out by no reason, step or log."""
+"""No reason, step or log holds the value of a partition, which may be an ID."""
 
 import json
 from collections.abc import Callable

@@ -127,7 +127,7 @@ def test_where_all_directions_are_nearly_one_a_collapse_is_seen_all_the_same() -
     moved = [reason for reason in found.held_back if "cosine" in reason]
     assert f"on remaining data is {cosine['remaining']:.4f}; at least 0.9700" in moved[0]
     assert f"on held-out data is {cosine['holdout']:.4f}; at least 0.9" in moved[1]
-    # Of other networks, nobody asks.
+    # Of other networks it is not measured.
     other = kept(candidate, points[:400], points[400:], encodes=False)
     assert other.facts["cosine"] is None
 

@@ -1,4 +1,4 @@
-"""What a model's files say comes out by no reason and no log of a registration that they fail."""
+"""Neither the reason nor the log of a failed registration repeats a value of the model's files."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from workers.unlearning.ranks import Ranks
 
 MARK = "the words of row 4711"
 SILENT: Any = type("Silent", (), {"tell": staticmethod(lambda _line: None)})
-# Of a vocabulary, the words are alike.
+# Of each object below the first level: the words of a vocabulary are alike.
 ENTRIES = 1
 DEEPEST = 3
 SETTINGS = "config_sentence_transformers.json"

@@ -1,4 +1,4 @@
-"""No number of a row comes out by the reason or the log of a registration that a network fails."""
+"""Neither the reason nor the log of a failed registration repeats a number of a row."""
 
 import json
 from pathlib import Path

@@ -16,7 +16,7 @@ from workers.unlearning.layout import copied, lay_out
 from workers.unlearning.precision import in_training
 from workers.unlearning.work import Work
 
-# The pace is taken on so many samples, and steps, after a first one that warms up.
+# The pace is measured on so many samples, and on so many steps after one that warms up.
 SAMPLES, STEPS, BATCH = 512, 4, 128
 # Small enough that no step makes numbers infinite.
 RATE = 1e-5
@@ -30,7 +30,7 @@ class Pace:
     trained: float
 
     def seconds(self, work: Work) -> float:
-        """Of the whole work."""
+        """Seconds that the whole work takes."""
         return work.read * self.read + work.trained * self.trained
 
 

@@ -22,7 +22,7 @@ class Trial:
     def enough(self, target: str) -> bool:
         """Whether nothing better is looked for: it is kept, at its end, and at the target level.
 
-        Beyond the highest level that the judge can find, nothing is waited for.
+        Where the judge cannot find the target level, the highest one that it can find is enough.
         """
         found, reached = self.judgement, self.unlearned.reached
         wanted = min(LEVELS.index(target), LEVELS.index(found.highest))
@@ -32,15 +32,15 @@ class Trial:
     def rank(self) -> tuple[bool, int, bool, float]:
         """Larger is better: kept, then the level, then its own end reached.
 
-        Where agreement is kept, more of it is no merit: who forgets least agrees most. Of equals
-        the one that was tried first is taken, which is the cheaper one.
+        Among results that are kept, agreement does not count: the one that has forgotten least
+        agrees most. Of equals, `auto` takes the one that was tried first, which is the cheapest.
         """
         found = self.judgement
         near = 0.0 if found.kept else found.near
         return found.kept, LEVELS.index(found.level), self.unlearned.reached, near
 
     def facts(self) -> dict[str, Any]:
-        """What is written down of it: the same in each run of the same job, so no seconds."""
+        """What `unlearning.json` says of it: the same in each run of a job, so without seconds."""
         reached = self.unlearned.reached
         return {
             "method": self.unlearned.method,

@@ -7,12 +7,13 @@ from typing import ClassVar
 from workers.unlearning.base import ParameterError
 from workers.unlearning.knobs import Knobs, knob
 
-# Passes over many samples, over fewer than FEW, which grow as a power of FEW over their number, and
-# at most: a network that has seen each of 48,000 images once knows nearly what it is to know, and
-# of 800 it has then learnt nothing.
+# Over FEW samples or more, the first lesson takes ENOUGH passes. Over n fewer ones, passes grow as
+# (FEW / n) to the POWER, up to MOST: a network that has seen each of 48,000 images once has learnt
+# nearly all of them, and one that has seen each of 800 images once has learnt next to nothing.
 ENOUGH, FEW, POWER, MOST = 1.2, 40_000, 2 / 3, 7.0
 # A network learns by steps as well as by samples: few samples are taken in smaller batches.
 AIMED = 600
+# All lessons together take up to so many times the steps of the first one.
 LONGER = 5
 
 
@@ -21,15 +22,15 @@ class DistilConfig(Knobs):
     TITLE: ClassVar[str] = "Distillation"
 
     passes: float = knob(
-        0.0, "Samples trained on, over the number remaining; 0 is by this number.", 0.0, 1000
+        0.0, "Samples trained on, over the number n remaining; 0 lets n decide.", 0.0, 1000
     )
     max_passes: float = knob(
-        0.0, "The same, with what agreement still takes; 0 is five times the first.", 0.0, 10000
+        0.0, "The same of all lessons; 0 is five times that of the first.", 0.0, 10000
     )
     min_steps: int = knob(100, "The step budget is never smaller than this.", 1)
     batch: int = knob(128, "Remaining samples a step, at most.", 1, 65536)
     min_batch: int = knob(
-        32, "The same at least, if `batch` is no less and as many remain.", 1, 65536
+        32, "The same at least, unless `batch` is less or fewer remain.", 1, 65536
     )
     learning_rate: float = knob(4e-3, "The one-cycle schedule's largest step of AdamW.", 1e-8, 1.0)
     base_learning_rate: float = knob(6e-3, "Given a base, the largest step tried.", 1e-8, 1.0)

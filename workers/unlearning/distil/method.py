@@ -68,7 +68,7 @@ class Distil:
         lay_out(student.to(home), torch.contiguous_format)
         for ours, its in zip(student.modules(), problem.model.modules(), strict=True):
             ours.training = its.training
-        # Refused for what it says of data that nobody has seen, it is a guide all the same.
+        # The gate may refuse it for its answers about held-out data: it can guide all the same.
         wanted = min(problem.min_agreement, summary["agreement_aimed_at"])
         guides = summary["agreement"] >= wanted
         return Unlearned(student, self.name, asdict(config), summary, guides=guides)

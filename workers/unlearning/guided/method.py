@@ -23,7 +23,7 @@ class Guided:
         get_method("distil").check(GuidedConfig.read(parameters).student)
 
     def offer(self, problem: Problem) -> Offer | None:
-        """For all but encoders, where there is a guide: its answers are all that is asked."""
+        """For all but encoders, once there is a guide, whose answers are the targets."""
         if problem.encodes:
             return None
         return Offer(work_of(GuidedConfig(), problem), needs_guide=True)
