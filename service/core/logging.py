@@ -70,16 +70,24 @@ def leaving_out_words(told: Told) -> structlog.typing.Processor:
             error = error[1]
         if isinstance(error, BaseException):
             lines: list[str] = []
-            seen: BaseException | None = error
-            while seen is not None:
-                places = traceback.extract_tb(seen.__traceback__)
-                lines[:0] = [f"{at.filename}:{at.lineno} in {at.name}" for at in places]
-                lines.insert(len(places), told(seen))
-                seen = seen.__cause__ or seen.__context__
+            for one in reversed(with_causes(error)):
+                places = traceback.extract_tb(one.__traceback__)
+                lines += [f"{at.filename}:{at.lineno} in {at.name}" for at in places]
+                lines.append(told(one))
             event["exception"] = "\n".join(lines)
         return event
 
     return leave_out_words
+
+
+def with_causes(error: BaseException) -> list[BaseException]:
+    """The error, what caused it, and so on; each once, although code may make them a circle."""
+    found: list[BaseException] = []
+    seen: BaseException | None = error
+    while seen is not None and seen not in found:
+        found.append(seen)
+        seen = seen.__cause__ or seen.__context__
+    return found
 
 
 def configure_logging(level: str, *, process: str, told: Told | None = None) -> None:
