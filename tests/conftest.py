@@ -246,18 +246,12 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def memorised_digits(tmp_path_factory: pytest.TempPathFactory) -> "Digits":
     """Trained by the first of several test processes, for all. No test may change the network."""
-    # Loading torch takes a second, and most tests of the service need nothing of it.
-    import torch
-
+    # Both import torch, which takes a second, and most tests of the service need nothing of it.
     from tests import numerics
     from tests.workers.memorised import memorised
 
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
-    before = torch.get_num_threads()
-    torch.set_num_threads(numerics.THREADS)
-    with FileLock(folder / "memorised.lock"):
-        made = memorised(weights=folder / "memorised.safetensors")
-    torch.set_num_threads(before)
-    return made
+    with numerics.threads(), FileLock(folder / "memorised.lock"):
+        return memorised(weights=folder / "memorised.safetensors")

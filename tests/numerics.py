@@ -9,6 +9,8 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -49,6 +51,17 @@ SETTINGS = {
     **(X86 if platform.machine() == "x86_64" else OTHER),
     "bfloat16": {"NUMERICS_PRECISION": "bfloat16", "NUMERICS_THREADS": "2"},
 }
+
+
+@contextmanager
+def threads() -> Iterator[None]:
+    """Have torch compute in `THREADS` threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(THREADS)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def described() -> str:

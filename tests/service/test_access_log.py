@@ -1,8 +1,6 @@
 """The access log of a real server names routes, and nothing that a caller wrote into a path."""
 
 import json
-import socket
-import threading
 from http.client import HTTPConnection
 
 import pytest
@@ -11,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from service.core.settings import Settings
 from service.main import create_app
-from tests.waiting import wait_until
+from tests.service.loopback import on_loopback
 
 ASKED = {
     "/v1/datasets/patient-4711": "/v1/datasets/{name}",
@@ -33,21 +31,13 @@ def test_lines_name_routes_and_no_paths(
 ) -> None:
     # With its lifespan: it closes what it has opened.
     config = uvicorn.Config(create_app(settings), log_config=None, lifespan="on")
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            wait_until(lambda: server.started, every=0.01)
-            headers = {"Authorization": f"Bearer {admin_key}"}
-            caller = HTTPConnection("127.0.0.1", listening.getsockname()[1], timeout=30)
-            for path in ASKED:
-                caller.request("GET", path, headers=headers)
-                caller.getresponse().read()
-            caller.close()
-        finally:
-            server.should_exit = True
-            thread.join(10)
+    with on_loopback(config) as port:
+        headers = {"Authorization": f"Bearer {admin_key}"}
+        caller = HTTPConnection("127.0.0.1", port, timeout=30)
+        for path in ASKED:
+            caller.request("GET", path, headers=headers)
+            caller.getresponse().read()
+        caller.close()
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     told = [line["event"] for line in lines if line["logger"] == "uvicorn.access"]
 

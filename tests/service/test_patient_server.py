@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 from service.api.places import hangs_up
 from service.serving.limits import Limits
 from service.serving.protocol import PatientProtocol, protocol_of
+from tests.service.loopback import on_loopback
 from tests.waiting import wait_until
 
 HEAD = b"GET /quick HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -69,17 +70,8 @@ def running(limits: Limits) -> Iterator[Running]:
         access_log=False,
         timeout_graceful_shutdown=1,
     )
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        try:
-            wait_until(lambda: server.started, every=0.01)
-            yield Running(listening.getsockname()[1], protocol)
-        finally:
-            server.should_exit = True
-            thread.join(10)
-            assert not thread.is_alive()
+    with on_loopback(config) as port:
+        yield Running(port, protocol)
 
 
 @pytest.fixture(scope="module")

@@ -38,14 +38,12 @@ def distilled_digits(
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
-    weights, before = folder / "distilled.safetensors", torch.get_num_threads()
-    torch.set_num_threads(numerics.THREADS)
-    with FileLock(folder / "distilled.lock"):
+    weights = folder / "distilled.safetensors"
+    with numerics.threads(), FileLock(folder / "distilled.lock"):
         if not weights.exists():
             problem = memorised_digits.problem(parameters=LEARNT)
             made = get_method("distil").unlearn(problem, lambda _progress: None)
             save_file(made.model.state_dict(), weights)
-    torch.set_num_threads(before)
     student = copy.deepcopy(memorised_digits.parent)
     student.load_state_dict(load_file(weights))
     return student

@@ -19,7 +19,7 @@ from service.core.settings import Settings
 from tests.workers.pretrained.data import HELD_OUT, TRAINED
 from tests.workers.pretrained.families import FAMILIES, Family, seeded
 from tests.workers.pretrained.training import train
-from tests.workers.runner.plans import first_step
+from tests.workers.runner.plans import first_step, registration
 from workers.architectures.pretrained import Pretrained
 from workers.plan import (
     FORGOTTEN,
@@ -57,19 +57,8 @@ class Parent:
     true: Tensor
 
     def validation(self, staging: Path, **change: Any) -> ValidatePlan:
-        plan = ValidatePlan(
-            model="a-model",
-            source_uri=self.directory.as_uri(),
-            architecture=PRETRAINED,
-            module="auto",
-            method="auto",
-            parameters={},
-            min_agreement=0.8,
-            tv=0,
-            data=self.data,
-            staging=staging,
-        )
-        return plan.model_copy(update=change)
+        given = {"min_agreement": 0.8} | change
+        return registration(self.directory.as_uri(), PRETRAINED, self.data, staging, **given)
 
 
 def make_parent(name: str, place: Path) -> Parent:

@@ -10,6 +10,7 @@ from tests.workers.pretrained.data import images, texts
 from tests.workers.pretrained.parents import Runs
 from tests.workers.pretrained.tools import hugging_face, others
 from tests.workers.pretrained.tools.case import Case
+from tests.workers.runner.plans import registration
 from workers.data.specs import ArraySpec
 from workers.plan import DataFile, DataPlan, ValidatePlan
 from workers.runner.refusals import REFUSALS
@@ -43,19 +44,8 @@ def datasets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, DataPlan]:
     }
 
 
-def registration(case: Case, directory: Path, data: DataPlan, staging: Path) -> ValidatePlan:
-    return ValidatePlan(
-        model="a-model",
-        source_uri=directory.as_uri(),
-        architecture=case.architecture,
-        module="auto",
-        method="auto",
-        parameters={},
-        min_agreement=0.8,
-        tv=0,
-        data=data,
-        staging=staging,
-    )
+def plan_of(case: Case, directory: Path, data: DataPlan, staging: Path) -> ValidatePlan:
+    return registration(directory.as_uri(), case.architecture, data, staging)
 
 
 @pytest.fixture
@@ -82,7 +72,7 @@ def test_what_is_read_becomes_version_1(
     directory, first = runs.place / "model", runs.place / "first"
     case.save(directory)
 
-    runs.validated(registration(case, directory, datasets[case.given], first))
+    runs.validated(plan_of(case, directory, datasets[case.given], first))
 
     case.check(directory, first)
 
@@ -92,7 +82,7 @@ def test_what_is_refused_is_refused_for_its_reason(
     case: Case, datasets: dict[str, DataPlan], runs: Runs
 ) -> None:
     case.save(runs.place / "model")
-    plan = registration(case, runs.place / "model", datasets[case.given], runs.place / "first")
+    plan = plan_of(case, runs.place / "model", datasets[case.given], runs.place / "first")
 
     with pytest.raises(REFUSALS) as caught:
         runs.validated(plan)
@@ -107,7 +97,7 @@ def test_a_card_is_served_as_it_is_only_where_its_owner_says_so(
     case = next(case for case in READ if "and a card" in case.what)
     directory, first = runs.place / "model", runs.place / "first"
     case.save(directory)
-    plan = registration(case, directory, datasets["texts"], first)
+    plan = plan_of(case, directory, datasets["texts"], first)
 
     runs.validated(plan.model_copy(update={"keep_card": kept}))
 

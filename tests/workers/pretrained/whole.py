@@ -7,6 +7,7 @@ from tests.workers.data.media import save_tokenizer
 from tests.workers.pretrained.data import texts
 from tests.workers.pretrained.families import bert_encoder, seeded
 from tests.workers.pretrained.parents import PRETRAINED
+from tests.workers.runner.plans import registration
 from workers.plan import ValidatePlan
 
 POOLING = "1_Pooling/config.json"
@@ -40,16 +41,5 @@ def whole_model(folder: Path) -> tuple[Path, ValidatePlan]:
     for name in JSON:
         if not (directory / name).exists():
             (directory / name).write_text("{}")
-    plan = ValidatePlan(
-        model="a-model",
-        source_uri=directory.as_uri(),
-        architecture=PRETRAINED,
-        module="auto",
-        method="auto",
-        parameters={},
-        min_agreement=0.8,
-        tv=0,
-        data=described.plan(folder / "data"),
-        staging=folder / "staging",
-    )
-    return directory, plan
+    data, staging = described.plan(folder / "data"), folder / "staging"
+    return directory, registration(directory.as_uri(), PRETRAINED, data, staging)

@@ -17,6 +17,7 @@ from workers.plan import (
     KEPT,
     OUTCOME,
     PLAN,
+    AnyArchitecture,
     Architecture,
     DataFile,
     DataPlan,
@@ -48,17 +49,28 @@ def quick_settings(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Settings:
 
 def validate_plan(digits: dict[str, Any], staging: Path) -> ValidatePlan:
     staging.mkdir()
+    architecture = Architecture(kind="module", factory=digits["factory"], kwargs={})
+    return registration(digits["model"], architecture, data_plan(digits), staging, model="digits")
+
+
+def registration(
+    source_uri: str, architecture: AnyArchitecture, data: DataPlan, staging: Path, **given: Any
+) -> ValidatePlan:
+    """The plan of a model's registration, with defaults for all that is not `given`."""
+    defaults: dict[str, Any] = {
+        "model": "a-model",
+        "module": "auto",
+        "method": "auto",
+        "parameters": {},
+        "min_agreement": 0.9,
+        "tv": 0,
+    }
     return ValidatePlan(
-        model="digits",
-        source_uri=digits["model"],
-        architecture=Architecture(kind="module", factory=digits["factory"], kwargs={}),
-        module="auto",
-        method="auto",
-        parameters={},
-        min_agreement=0.9,
-        tv=0,
-        data=data_plan(digits),
+        source_uri=source_uri,
+        architecture=architecture,
+        data=data,
         staging=staging,
+        **(defaults | given),
     )
 
 

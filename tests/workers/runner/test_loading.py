@@ -23,7 +23,7 @@ from tests.workers.data.media import (
     tone,
 )
 from tests.workers.runner.networks import picture_net
-from tests.workers.runner.plans import indexed, refusal, run
+from tests.workers.runner.plans import indexed, refusal, registration, run
 from workers.data.errors import DatasetError
 from workers.data.processing import raw_processing, read_processing
 from workers.data.specs import AudioSpec, ImageSpec, InputSpec, TextSpec
@@ -151,20 +151,9 @@ def validation(tmp_path: Path, data: DataPlan) -> ValidatePlan:
     source = tmp_path / "model"
     source.mkdir()
     save_file(picture_net().state_dict(), source / "model.safetensors")
-    return ValidatePlan(
-        model="pictures",
-        source_uri=source.as_uri(),
-        architecture=Architecture(
-            kind="module", factory="tests.workers.runner.networks:picture_net", kwargs={}
-        ),
-        module="auto",
-        method="auto",
-        parameters={},
-        min_agreement=0.9,
-        tv=0,
-        data=data,
-        staging=tmp_path / "staging",
-    )
+    factory = "tests.workers.runner.networks:picture_net"
+    architecture = Architecture(kind="module", factory=factory, kwargs={})
+    return registration(source.as_uri(), architecture, data, tmp_path / "staging")
 
 
 def test_a_factory_for_images_is_registered(tmp_path: Path) -> None:

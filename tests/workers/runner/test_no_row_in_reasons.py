@@ -11,9 +11,10 @@ from safetensors.torch import save_file
 
 from service.core.settings import Settings
 from tests.workers.data.media import write
+from tests.workers.runner.plans import registration
 from tests.workers.runner.quoting_networks import quoting
 from workers.data.specs import ArraySpec
-from workers.plan import OUTCOME, Architecture, DataFile, DataPlan, ValidatePlan
+from workers.plan import OUTCOME, Architecture, DataFile, DataPlan
 from workers.quoting import of_registration, of_rows
 from workers.runner.process import fulfil
 from workers.unlearning.ranks import Ranks
@@ -34,27 +35,16 @@ def test_no_number_of_a_row_comes_out(
     column = pa.FixedSizeListArray.from_arrays(flat, 64)
     written = write(tmp_path / "rows.parquet", pixels=column)
     file = DataFile(uri=written.uri, rows=written.rows, digest=written.digest)
-    plan = ValidatePlan(
-        model="quoting",
-        source_uri=(tmp_path / "source").as_uri(),
-        architecture=Architecture(
-            kind="module",
-            factory="tests.workers.runner.quoting_networks:quoting",
-            kwargs={"when": when},
-        ),
-        module="auto",
-        method="auto",
-        parameters={},
-        min_agreement=0.5,
-        tv=0,
-        data=DataPlan(
-            files=[file],
-            holdout_files=[],
-            id_column="sample_id",
-            inputs=[ArraySpec("pixels", (1, 8, 8), None)],
-        ),
-        staging=tmp_path / "staging",
+    data = DataPlan(
+        files=[file],
+        holdout_files=[],
+        id_column="sample_id",
+        inputs=[ArraySpec("pixels", (1, 8, 8), None)],
     )
+    factory = "tests.workers.runner.quoting_networks:quoting"
+    architecture = Architecture(kind="module", factory=factory, kwargs={"when": when})
+    source = (tmp_path / "source").as_uri()
+    plan = registration(source, architecture, data, tmp_path / "staging")
     settings = Settings(device="cpu", threads=1, module_factories=["tests."])
     fulfil(tmp_path / "work", plan, settings, SILENT, Ranks())
 

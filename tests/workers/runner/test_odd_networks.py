@@ -16,10 +16,10 @@ from service.core.settings import Settings
 from tests.workers.data.media import write
 from tests.workers.pretrained.parents import empty, runs_below
 from tests.workers.runner.odd_networks import FORMS, ONE
-from tests.workers.runner.plans import first_step
+from tests.workers.runner.plans import first_step, registration
 from workers.architectures import ArchitectureError
 from workers.data.specs import ArraySpec
-from workers.plan import FORGOTTEN, Architecture, DataFile, DataPlan, UnlearnPlan, ValidatePlan
+from workers.plan import FORGOTTEN, Architecture, DataFile, DataPlan, UnlearnPlan
 from workers.runner.unlearn import unlearn
 from workers.runner.validate import validate
 from workers.unlearning.ranks import Ranks
@@ -69,19 +69,9 @@ class Place:
         source = empty(self.folder / "source")
         state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
         save_file(state, source / "model.safetensors")
-        plan = ValidatePlan(
-            model="odd",
-            source_uri=source.as_uri(),
-            architecture=architecture,
-            module="auto",
-            method="auto",
-            parameters={},
-            min_agreement=0.5,
-            tv=0,
-            data=self.data,
-            staging=empty(self.folder / "first"),
-        )
-        work, asked = empty(self.folder / "validating"), plan.model_copy(update=change)
+        staging, given = empty(self.folder / "first"), {"min_agreement": 0.5} | change
+        asked = registration(source.as_uri(), architecture, self.data, staging, **given)
+        work = empty(self.folder / "validating")
         self.architecture = architecture
         return validate(asked, work, SETTINGS, lambda _line: None).written.digest
 

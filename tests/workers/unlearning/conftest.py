@@ -1,7 +1,6 @@
 from collections.abc import Iterator
 
 import pytest
-import torch
 
 from tests import numerics
 from tests.workers.memorised import Digits
@@ -9,10 +8,8 @@ from tests.workers.memorised import Digits
 
 @pytest.fixture(scope="module", autouse=True)
 def few_threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(numerics.THREADS)
-    yield
-    torch.set_num_threads(before)
+    with numerics.threads():
+        yield
 
 
 @pytest.fixture(scope="module")
