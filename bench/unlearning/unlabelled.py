@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from bench.unlearning.training import Cost, Stopwatch
-from workers.evaluation.audit import audit
+from workers.evaluation.audit import audit_of
 from workers.statistics.agreement import agreement
 from workers.unlearning.base import Problem
 from workers.unlearning.embedding import answer, draw
@@ -18,18 +18,7 @@ BATCH = 512
 def audited(problem: Problem, model: nn.Module) -> tuple[dict[str, Any], Cost]:
     """The label-free audit, as a job runs it, of all that was deleted, and what it cost."""
     watch = Stopwatch(problem.device)
-    report = audit(
-        problem.model,
-        model,
-        problem.fresh,
-        problem.tap,
-        remaining=problem.remaining,
-        forgotten=problem.forgotten,
-        holdout=problem.holdout,
-        device=problem.device,
-        seed=problem.seed,
-        min_agreement=problem.min_agreement if problem.fixed_floor else None,
-    )
+    report = audit_of(problem, model)
     return report.to_dict(), watch.read()
 
 

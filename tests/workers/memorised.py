@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests import numerics
-from workers.evaluation.audit import audit
+from workers.evaluation.audit import audit_of
 from workers.evaluation.judge import judged
 from workers.evaluation.report import AuditReport
 from workers.unlearning.base import Problem, Samples
@@ -108,18 +108,7 @@ class Digits:
 
 def audited(problem: Problem, candidate: nn.Module, **options: Any) -> AuditReport:
     """The audit of a candidate against the problem's parent, as a job runs it."""
-    return audit(
-        problem.model,
-        candidate,
-        problem.fresh,
-        problem.tap,
-        remaining=problem.remaining,
-        forgotten=problem.forgotten,
-        holdout=problem.holdout,
-        device=problem.device,
-        seed=1,
-        **options,
-    )
+    return audit_of(problem, candidate, **({"seed": 1} | options))
 
 
 def samples(inputs: Tensor) -> Samples:

@@ -21,7 +21,7 @@ from workers.statistics.agreement import agreement, divergences
 from workers.statistics.floors import Floors, floor_of
 from workers.statistics.hindsight import Hindsight
 from workers.statistics.intervals import ends, resampled_means, wilson
-from workers.unlearning.base import Samples, Tap
+from workers.unlearning.base import Problem, Samples, Tap
 from workers.unlearning.embedding import Embedded, draw
 from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import copied
@@ -150,6 +150,23 @@ def audit(
         seed=seed,
         **found,
     )
+
+
+def audit_of(problem: Problem, candidate: nn.Module, **options: Any) -> AuditReport:
+    """`audit` of a candidate by a problem's networks, sets, seed and floor.
+
+    `options` are further arguments of `audit`, or others in place of the problem's.
+    """
+    given: dict[str, Any] = {
+        "remaining": problem.remaining,
+        "forgotten": problem.forgotten,
+        "holdout": problem.holdout,
+        "device": problem.device,
+        "seed": problem.seed,
+        "min_agreement": problem.min_agreement if problem.fixed_floor else None,
+        "encodes": problem.encodes,
+    }
+    return audit(problem.model, candidate, problem.fresh, problem.tap, **(given | options))
 
 
 def _measure(
