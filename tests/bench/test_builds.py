@@ -26,13 +26,14 @@ def git(*arguments: str) -> str:
     ).stdout.strip()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _repository() -> None:
+@pytest.fixture(scope="module")
+def repository() -> None:
     done = subprocess.run(["git", "rev-parse"], cwd=ROOT, capture_output=True, check=False)
     if done.returncode:
-        pytest.skip("This copy is no git repository, so it has no other build.")
+        pytest.skip("This copy is not a git repository, so it has no other build.")
 
 
+@pytest.mark.usefixtures("repository")
 def test_a_commit_is_checked_out_for_a_while() -> None:
     head, before = git("rev-parse", "HEAD"), git("worktree", "list")
 
@@ -47,6 +48,7 @@ def test_a_commit_is_checked_out_for_a_while() -> None:
         pass
 
 
+@pytest.mark.usefixtures("repository")
 def test_the_other_build_gets_this_parent_and_makes_another_network_of_it() -> None:
     images = digits().some(200)
     task = make_task("memorised-40-by-4", images, 0)
