@@ -132,6 +132,40 @@ def test_where_all_directions_are_nearly_one_a_collapse_is_seen_all_the_same() -
     assert other.facts["cosine"] is None
 
 
+class Shifted(Collapsed):
+    """Representations (b, d) that are all moved by the same vector, so that decisions stay."""
+
+    def __init__(self, shift: float) -> None:
+        super().__init__()
+        self.shift = shift
+
+    def forward(self, points: Tensor) -> Tensor:
+        return super().forward(points + self.shift)
+
+
+@pytest.mark.parametrize("shift", [0.1, 0.3])
+def test_a_representation_that_moved_is_refused_by_its_cosine_alone(shift: float) -> None:
+    """Around their mean, points have the length √32, so a cosine is about 1 / √(1 + shift²)."""
+    points = torch.randn(600, 32, generator=torch.Generator().manual_seed(1))
+
+    found = kept(Shifted(shift), points[:400], points[400:])
+    without = kept(Shifted(shift), points[:400], None)
+
+    cosine = found.facts["cosine"]
+    assert cosine["remaining"] == pytest.approx((1 + shift**2) ** -0.5, abs=0.01)
+    assert cosine["holdout"] == pytest.approx((1 + shift**2) ** -0.5, abs=0.01)
+    assert found.facts["agreement"] == found.facts["holdout_agreement"] == 1.0
+    what = "The mean cosine of representations with the parent's"
+    # On held-out data less is wanted by the share that was forgotten, 1 of 401.
+    moved = (
+        f"{what} on remaining data is {cosine['remaining']:.4f}; at least 0.9700 is wanted.",
+        f"{what} on held-out data is {cosine['holdout']:.4f}; at least 0.9675 is wanted.",
+    )
+    assert found.kept is without.kept is (shift == 0.1)
+    assert found.held_back == (() if found.kept else moved)
+    assert without.held_back == (() if without.kept else moved[:1])
+
+
 @pytest.mark.parametrize("points", [torch.ones(1, 4), torch.ones(9, 4)], ids=["one", "alike"])
 def test_what_is_unchanged_is_kept_where_there_is_nothing_around_the_mean(points: Tensor) -> None:
     same = kept(Collapsed(), points, None)

@@ -93,6 +93,8 @@ def test_lessons_go_on_until_agreement_is_kept_or_the_passes_are_used_up(digits:
     assert unlearned.summary["lessons"] == 5
     assert unlearned.summary["steps_taken"] == 30
     assert not unlearned.summary["agreement_kept"]
+    # A student that does not answer as the parent does on what it has learnt is no guide.
+    assert not unlearned.guides
 
 
 def test_lessons_end_where_a_network_that_is_trained_anew_would_be(digits: Digits) -> None:
@@ -117,6 +119,7 @@ def test_lessons_end_where_a_network_that_is_trained_anew_would_be(digits: Digit
     assert ours.summary["lessons"] == 1
     assert ours.summary["agreement_aimed_at"] < ours.summary["agreement"] < 1
     assert ours.summary["agreement_kept"]
+    assert ours.guides
     assert theirs.summary["lessons"] > 1
     assert theirs.summary["agreement_aimed_at"] == 1
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.workers.memorised import Digits, same, samples, state
+from tests.workers.memorised import Digits, audited, same, samples, state
 from workers.evaluation.gate import decide
 from workers.unlearning.base import Problem, Progress, Unlearned, UnlearningError
 from workers.unlearning.registry import get_method
@@ -36,7 +36,9 @@ def test_forgotten_samples_can_be_told_from_held_out_ones_less_well(
         assert abs(attack.before.auc - 0.5) > 0.25
         assert abs(attack.after.auc - 0.5) < abs(attack.before.auc - 0.5) - 0.08
     assert report.remaining.agreement >= 0.97
-    assert decide(report.utility).passed
+    fixed = audited(digits.problem(fixed_floor=True), unlearned.model, resamples=20)
+    assert decide(fixed.utility).passed
+    assert fixed.utility.rule == "fixed"
     json.dumps([report.to_dict(), unlearned.summary, unlearned.parameters], allow_nan=False)
 
 
