@@ -18,8 +18,8 @@ from workers.unlearning.embedding import Embedded
 # them, there is a floor that is taken by default.
 FIXED, DISPUTES, DEFAULT = "fixed", "disputes", "default"
 
-# Networks that were retrained differ from the parent on up to half as many of the samples that they
-# have in common as the parent is unsure of. The rest is room.
+# Networks that were retrained differ from the parent on fewer of the samples that they have in
+# common than the parent is unsure of. `python -m bench.gate` shows what this share lets pass.
 DOUBTS = 0.75
 
 # Neighbours that agree with the parent on a smaller share of samples cannot judge.
