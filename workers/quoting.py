@@ -139,7 +139,7 @@ def _fields(text: str) -> dict[str, Any]:
 
 
 def _values(text: str) -> Iterator[tuple[str, str]]:
-    """Every string below the first level, with the name of the field that holds it."""
+    """Every string but those of `NAMED`, with the field of the first level that holds it."""
     for field, value in _fields(text).items():
         if field not in NAMED:
             yield from ((one, field) for one in _strings(value) if len(one) >= SHORTEST)

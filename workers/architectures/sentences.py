@@ -174,9 +174,9 @@ def activation(name: object) -> nn.Module:
     found = getattr(nn, said.rpartition(".")[2], None)
     ours = isinstance(found, type) and issubclass(found, nn.Module)
     if not said.startswith("torch.nn.") or not ours or not isinstance(found, type):
-        raise ValueError(f"{name_in(said)} is no activation of torch")
+        raise ValueError(f"{name_in(said)} is not an activation of torch")
     if found is not nn.Identity and found.__module__ != "torch.nn.modules.activation":
-        raise ValueError(f"{name_in(said)} is no activation of torch")
+        raise ValueError(f"{name_in(said)} is not an activation of torch")
     made: nn.Module = found()
     return made
 

@@ -24,6 +24,7 @@ UNNUMBERED: dict[type[OSError], str] = {
     FileNotFoundError: os.strerror(errno.ENOENT),
     IsADirectoryError: os.strerror(errno.EISDIR),
     NotADirectoryError: os.strerror(errno.ENOTDIR),
+    PermissionError: os.strerror(errno.EACCES),
 }
 # A URL that is none, or one whose driver is not installed here.
 URL_AT_FAULT = (ValueError, ImportError)

@@ -41,7 +41,7 @@ def read_settings(directory: Path) -> SentenceSettings:
     prompt = prompts.get(chosen) if isinstance(prompts, dict) and chosen is not None else ""
     if chosen is not None and not isinstance(prompt, str):
         raise DatasetError(
-            f"{SETTINGS} names the default prompt {name_in(chosen)}, which is no text among its "
+            f"{SETTINGS} names the default prompt {name_in(chosen)}, which is not a text of its "
             "prompts."
         )
     if said.get("truncate_dim") is not None:

@@ -41,7 +41,7 @@ class Shown:
     def within(self, text: str, beside: "Shown | None" = None) -> str:
         """A sentence with the names of these files, and of those `beside` them, as they are told.
 
-        A path that is none of theirs is told without folders and values.
+        Any other path is told without folders and values.
         """
         both = [self] if beside is None else [self, beside]
         known = {uri: told for one in both for uri, told in one.told.items() if uri in text}
@@ -73,7 +73,7 @@ def _folders(names: str) -> str:
 
 
 def shown(uris: Iterable[str]) -> Shown:
-    """Of files whose registered URL is not known: below the folder that all of them lie in."""
+    """Names of files without their registered URL: the folder of all of them stands for it."""
     names = list(uris)
     levels = zip(*(name.split("/")[:-1] for name in names), strict=False)
     shared = takewhile(lambda level: len(set(level)) == 1, levels)

@@ -133,11 +133,11 @@ REFUSED: list[tuple[Callable[[Path], object], str]] = [
     (other_weights, "does not fit the Dense of 2_Dense: missing"),
     (
         lambda at: said_in(at, "2_Dense/config.json", activation_function="os.system"),
-        "os.system is no activation of torch",
+        "os.system is not an activation of torch",
     ),
     (
         lambda at: said_in(at, "2_Dense/config.json", activation_function="torch.nn.Linear"),
-        "is no activation of torch",
+        "is not an activation of torch",
     ),
     (
         lambda at: said_in(at, "2_Dense/config.json", module_input_name="token_embeddings"),

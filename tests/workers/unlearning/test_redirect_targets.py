@@ -98,7 +98,7 @@ def test_a_rank_is_one_among_samples_with_the_same_decision() -> None:
     # Class 0 has 0, 2, ... 18, of which 4 are below 8 and one is 8: the middle rank is 4.5 / 10.
     # Class 1 has 1, 3, ... 19, of which 4 are below 8.5.
     found = ranked(odds, torch.tensor([0, 1, 2]), seen, decided)
-    # Nobody is decided as class 2: of all, 10 are below 10 and one is 10.
+    # No sample is decided as class 2: of all, 10 are below 10 and one is 10.
     assert found.tolist() == pytest.approx([4.5 / 10, 4 / 10, 10.5 / 20])
 
 

@@ -108,7 +108,7 @@ class _Choice:
                 self._problem = replace(self._problem, guide=unlearned)
         if not self._trials:
             raise self._failure()
-        # Of equals, `max` takes the first.
+        # `max` takes the first of equals.
         return max(self._trials, key=lambda trial: trial.rank)
 
     @property

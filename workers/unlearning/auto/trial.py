@@ -33,7 +33,7 @@ class Trial:
         """Larger is better: kept, then the level, then its own end reached.
 
         Among results that are kept, agreement does not count: the one that has forgotten least
-        agrees most. Of equals, `auto` takes the one that was tried first, which is the cheapest.
+        agrees most. `auto` takes the first of equals, which is the cheapest.
         """
         found = self.judgement
         near = 0.0 if found.kept else found.near

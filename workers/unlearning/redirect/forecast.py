@@ -6,7 +6,7 @@ from workers.unlearning.work import Work
 
 # One attempt is often not enough.
 ATTEMPTS = 2
-# Where a large part of a class goes, its neighbours go with it, and there is nobody to ask. Up to
+# Where a large part of a class goes, its neighbours go with it, and none is left to ask. Up to
 # this share of all samples they are few, however many; and up to so many, if they are no large
 # share.
 FEW_SHARE, FEW, LARGE_SHARE = 0.01, 256, 0.05
