@@ -37,7 +37,8 @@ def upgrade() -> None:
     op.create_check_constraint(
         op.f("ck_models_target_level"),
         "models",
-        "policy ->> 'target_level' IN ('utility', 'membership', 'robust')",
+        "NOT policy ? 'target_level' OR COALESCE("
+        "policy ->> 'target_level' IN ('utility', 'membership', 'robust'), false)",
     )
 
 

@@ -72,9 +72,9 @@ def test_a_model_of_an_earlier_release_keeps_its_floor_and_asks_for_the_default(
     assert (shown["min_agreement"], shown["target_level"]) == (0.97, "membership")
 
 
-@pytest.mark.parametrize("level", ["none", "Robust", ""])
+@pytest.mark.parametrize("level", ["none", "Robust", "", None])
 def test_the_database_takes_no_level_that_does_not_exist(
-    session: Session, cnn: Model, level: str
+    session: Session, cnn: Model, level: str | None
 ) -> None:
     with pytest.raises(IntegrityError, match="ck_models_target_level"):
         session.execute(update(Model).values(policy={**cnn.policy, "target_level": level}))

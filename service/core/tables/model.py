@@ -46,7 +46,9 @@ class Model(Base, Leased, LifeCycle):
     __table_args__ = (
         # Operators change policies in SQL: a level that does not exist must not stop the jobs.
         CheckConstraint(
-            "policy ->> 'target_level' IN ('utility', 'membership', 'robust')", name="target_level"
+            "NOT policy ? 'target_level' OR COALESCE("
+            "policy ->> 'target_level' IN ('utility', 'membership', 'robust'), false)",
+            name="target_level",
         ),
     )
 
