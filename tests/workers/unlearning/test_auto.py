@@ -57,6 +57,25 @@ def test_another_method_is_tried_where_one_loses_agreement_or_fails(
     assert tried[1]["error"] == "It does not learn."
 
 
+def broken(problem: Problem) -> torch.nn.Module:
+    """A network whose answers are not numbers."""
+    model = problem.fresh()
+    for weight in model.parameters():
+        torch.nn.init.constant_(weight, torch.nan)
+    return model
+
+
+def test_another_method_is_tried_where_the_answers_of_a_result_cannot_be_judged(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, redirect=broken, distil=lambda given: given.model)
+
+    unlearned = run(digits.problem())
+
+    assert unlearned.method == "distil"
+    assert "not finite" in unlearned.summary["auto"]["tried"][0]["error"]
+
+
 def test_want_of_memory_is_told_as_such_for_another_attempt_may_have_more(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,11 +96,12 @@ class _Choice:
             begun = time.process_time()
             try:
                 unlearned, cost = attempt(candidate.method, self._problem, self._report)
+                judgement = self._judge.look(unlearned.model)
             except UnlearningError as error:
                 self.tried.append({"method": candidate.name, "error": str(error)})
                 self._errors.append(error)
                 continue
-            trial = Trial(unlearned, self._judge.look(unlearned.model), cost)
+            trial = Trial(unlearned, judgement, cost)
             self._note(trial, time.process_time() - begun)
             if trial.enough(self._problem.target_level):
                 return trial
