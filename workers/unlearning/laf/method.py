@@ -38,7 +38,7 @@ class Laf:
         LafConfig.read(parameters)
 
     def offer(self, problem: Problem) -> Offer | None:
-        """A last resort: it takes longest, and forgets least."""
+        """A last resort: it takes long, and forgets least."""
         return Offer(work_of(problem), last_resort=True)
 
     def unlearn(self, problem: Problem, report: Report) -> Unlearned:
