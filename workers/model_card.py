@@ -114,12 +114,14 @@ def table(audit: dict[str, Any], kept: dict[str, float | None] | None = None) ->
     for name, attack in (audit["membership"] or {}).items():
         before, after = interval(attack["before"]), interval(attack["after"])
         rows.append(f"| membership AUC by {name}, 95 % interval | {before} | {after} |")
+        rows.append(within_kinds(f"membership AUC by {name}", attack, ".3f"))
     if audit["contradiction"] is not None:
         before, after = (excess(audit["contradiction"][when]) for when in ("before", "after"))
         rows.append(
             "| contradicted by neighbours, forgotten over held-out samples, 95 % interval "
             f"| {before} | {after} |"
         )
+        rows.append(within_kinds("contradicted by neighbours", audit["contradiction"], "+.3f"))
     rows += deeper(audit)
     for name in ("remaining", "holdout", "forgotten"):
         measured = audit[name]
@@ -166,6 +168,15 @@ def deeper(audit: dict[str, Any]) -> list[str]:
             f"| {power['detectable']['auc']:.3f}, {power['detectable']['contradiction']:+.3f} |"
         )
     return rows
+
+
+def within_kinds(title: str, checked: dict[str, Any], form: str) -> str:
+    """The figure that decides, and where it lies if forgotten samples are nothing special."""
+    before, after = (format(checked["within_kinds"][when], form) for when in ("before", "after"))
+    low, high = (checked["band"][end] for end in ("low", "high"))
+    # Of contradicted samples only many speak of memory.
+    usual = f"at most {high:{form}}" if low <= -1 else f"{low:{form}} to {high:{form}}"
+    return f"| {title}, within kinds; {usual} passes | {before} | {after} |"
 
 
 def between(measured: dict[str, Any], figure: str) -> str:

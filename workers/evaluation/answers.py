@@ -51,11 +51,14 @@ class Likeness:
 class Seen:
     """One network's view of one set: membership scores and memory, (n,) each.
 
-    contradicted: (n,) bool.
+    contradicted: (n,) bool. decided: what each is decided as, and around: what its neighbours are
+    decided as, together, (n,) int64 both.
     """
 
     scores: Mapping[str, Tensor]
     contradicted: Tensor
+    decided: Tensor
+    around: Tensor
 
 
 def likeness(view: View, parent: Mapping[str, Embedded]) -> Likeness:
@@ -94,5 +97,7 @@ def look(answers: Mapping[str, Embedded], like: Likeness) -> dict[str, Seen]:
         seen[name] = Seen(
             scores={**scores(answers[name].logits), "memory": memory(outputs[name], said)},
             contradicted=contradicted(outputs[name], said),
+            decided=outputs[name].argmax(dim=1),
+            around=said.argmax(dim=1),
         )
     return seen

@@ -28,6 +28,7 @@ from workers.unlearning.layout import copied
 
 COMPARED = (
     "likeness",
+    "kinds",
     "membership",
     "contradiction",
     "per_sample",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from workers.evaluation.answers import Likeness
 from workers.evaluation.baseline import Baseline
@@ -12,12 +12,14 @@ from workers.evaluation.examination import FALSE_ALARMS, SINGLE, Examination, Ex
 from workers.evaluation.rebound import trained_on
 from workers.evaluation.report import (
     AttackReport,
+    KindsReport,
     LikenessReport,
     MemoryReport,
     Power,
     ReboundReport,
     RepresentationReport,
     TwoSample,
+    WithinKinds,
     WorstReport,
 )
 from workers.evaluation.representations import (
@@ -29,7 +31,7 @@ from workers.evaluation.representations import (
     sham_pairs,
     two_sample,
 )
-from workers.evaluation.shams import Shams
+from workers.evaluation.shams import draw_unseen
 from workers.statistics.agreement import agreement
 from workers.statistics.intervals import clopper_pearson, wilson
 from workers.unlearning.base import UnlearningError
@@ -47,6 +49,7 @@ class Comparison:
 
     after: Examination
     likeness: LikenessReport
+    kinds: KindsReport
     membership: dict[str, AttackReport]
     contradiction: MemoryReport
     per_sample: WorstReport | None
@@ -65,7 +68,7 @@ def compare(
         UnlearningError: the candidate's answers cannot be used.
     """
     before, seed = baseline.answers, baseline.seed
-    examiner = Examiner(like, resamples, seed)
+    examiner = Examiner(like, seed, resamples)
     first, second = examiner.examine(before), examiner.examine(after)
     generator = torch.Generator().manual_seed(seed)
     not_measured: dict[str, str] = {}
@@ -73,7 +76,7 @@ def compare(
     single = per_sample_of(first, second)
     if single is None:
         not_measured["per_sample"] = "It needs 100 held-out samples."
-    representation = _representation(before, after, like, examiner.shams, seed)
+    representation = _representation(before, after, like, draw_unseen(second.matched, seed), seed)
     if representation is None:
         not_measured["representation"] = "Too few held-out samples are like forgotten ones."
     rebound: ReboundReport | None = None
@@ -88,11 +91,13 @@ def compare(
     return Comparison(
         after=second,
         likeness=likeness_of(like),
+        kinds=kinds_of(second),
         membership={
             name: AttackReport(
                 before=first.attacks[name],
                 after=second.attacks[name],
-                band=second.band(name),
+                within_kinds=_within(first, second, name),
+                band=second.within.bands[name],
                 passed=name not in second.told_by,
             )
             for name in first.attacks
@@ -102,7 +107,7 @@ def compare(
         per_sample=single,
         representation=representation,
         rebound=rebound,
-        power=examiner.power(first),
+        power=examiner.power(first, second),
         not_measured=not_measured,
     )
 
@@ -112,12 +117,22 @@ def likeness_of(like: Likeness) -> LikenessReport:
     return LikenessReport(like.by, dict(like.contradicted))
 
 
+def kinds_of(second: Examination) -> KindsReport:
+    """With whom forgotten samples were compared, in the candidate."""
+    return KindsReport(len(second.matched.sizes["forgotten"]), second.matched.merged)
+
+
+def _within(first: Examination, second: Examination, name: str) -> WithinKinds:
+    return WithinKinds(first.within.figures[name], second.within.figures[name])
+
+
 def contradiction_of(first: Examination, second: Examination) -> MemoryReport:
     """How far neighbours contradict, before and after."""
     return MemoryReport(
         before=first.contradiction,
         after=second.contradiction,
-        band=second.band("contradiction"),
+        within_kinds=_within(first, second, "contradiction"),
+        band=second.within.bands["contradiction"],
         passed="contradiction" not in second.told_by,
     )
 
@@ -129,13 +144,14 @@ def per_sample_of(first: Examination, second: Examination) -> WorstReport | None
     return WorstReport(
         before=first.worst,
         after=second.worst,
-        band=second.band("memory"),
+        within_kinds=_within(first, second, "memory"),
+        band=second.within.bands["memory"],
         passed=SINGLE not in second.told_by,
     )
 
 
 def _representation(
-    before: Answers, after: Answers, like: Likeness, shams: Shams | None, seed: int
+    before: Answers, after: Answers, like: Likeness, unseen: Tensor, seed: int
 ) -> RepresentationReport | None:
     alike = (one.squeeze(1) for one in like.alike)
     rows = dict(zip(("forgotten", "holdout"), pairs(*alike), strict=True))
@@ -146,18 +162,16 @@ def _representation(
     count = len(before["remaining"])
     fitted = draw(count, FITTED, torch.Generator().manual_seed(seed))
 
-    usual = None if shams is None else [sham_pairs(like.unseen, one) for one in shams.members]
+    usual = [sham_pairs(like.unseen, members) for members in unseen]
 
     def test(answers: Answers) -> TwoSample:
         first, second = (displacement(answers, like, name, rows[name], fitted) for name in rows)
         # The same swaps before and after.
         swapped = two_sample(first, second, torch.Generator().manual_seed(seed))
-        if usual is None:
-            return swapped
         everyone = torch.arange(len(answers["holdout"]))
         unseen = displacement(answers, like, "holdout", everyone, fitted).squeeze(1)
         held = against_shams(first.squeeze(1), second.squeeze(1), usual, unseen)
-        # Sham sets are of all kinds, and swaps know nothing of who is nearest to many.
+        # Kinds are coarse, and swaps know nothing of who is nearest to many.
         return TwoSample(swapped.distance, max(swapped.p, held.p))
 
     found = test(before), test(after)
@@ -165,7 +179,6 @@ def _representation(
         pairs=len(rows["forgotten"]),
         before=found[0],
         after=found[1],
-        against="swaps" if usual is None else "swaps and sham sets",
         passed=found[1].p >= FALSE_ALARMS,
     )
 
@@ -207,6 +220,7 @@ def _rebound(
         returned_low=returned[0],
         returned_high=returned[1],
         contradiction=found.contradiction,
+        within_kinds=found.within.figures["contradiction"],
         worst=found.worst,
         told_by=telling,
         passed=not telling,

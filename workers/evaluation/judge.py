@@ -18,7 +18,7 @@ from workers.unlearning.embedding import draw
 from workers.unlearning.isolation import isolated
 from workers.unlearning.layout import copied
 
-SAMPLES, BATCH, RESAMPLES = 5000, 512, 200
+SAMPLES, BATCH = 5000, 512
 # The audit draws with the seed and the one after it. It must not measure a result with the samples
 # and the fresh network by which that result was chosen.
 APART = 2
@@ -62,7 +62,11 @@ class AuditJudge:
                     utility.kept, level, utility.reasons, facts, "utility", utility.near
                 )
             found = self._examiner.populations(after)
-        facts |= {"told_by": list(found.told_by), "populations": dict(found.figures)}
+        facts |= {
+            "told_by": list(found.told_by),
+            "populations": dict(found.figures),
+            "within_kinds": dict(found.within_kinds),
+        }
         held_back = utility.reasons
         if found.told_by:
             by = named(found.told_by)
@@ -99,7 +103,7 @@ class AuditJudge:
         baseline = self._baseline
         if self._not_asked or baseline.unmeasured or baseline.like is None:
             return None
-        return Examiner(baseline.like, RESAMPLES, self._seed)
+        return Examiner(baseline.like, self._seed)
 
 
 def _unheard(_fraction: float) -> None:

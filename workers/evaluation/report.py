@@ -32,8 +32,9 @@ class SetReport:
 class Band:
     """Where a figure lies if the forgotten samples are nothing special.
 
-    It holds for all figures of an audit together: of sets of held-out samples in the role of
-    forgotten ones, at most one in twenty has any figure outside of its band.
+    It is of figures within kinds, and holds for all figures of an audit together: where it is drawn
+    anew within each kind which samples count as forgotten, at most one draw in twenty has any
+    figure outside of its band.
     """
 
     low: float
@@ -69,15 +70,44 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class KindsReport:
+    """With whom forgotten samples are compared: held-out samples of their kind.
+
+    The kind of a sample is what this version decides it as, or its neighbours, see
+    `workers.evaluation.kinds`.
+    strata: how many groups are compared apart. merged: of how many kinds together one of these is,
+    because few held-out samples are of each.
+    """
+
+    strata: int
+    merged: int
+
+
+@dataclass(frozen=True)
+class WithinKinds:
+    """A figure before and after, of forgotten samples against held-out ones of their own kind.
+
+    The mean over kinds, each counting by its share of the forgotten samples: the AUC, or the excess
+    contradicted. If forgotten samples are nothing special it is about 0.5, or 0, whatever their
+    kinds.
+    """
+
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
 class AttackReport:
     """One score of a membership attack, forgotten against held-out, before and after.
 
-    `passed`: after unlearning, no difference was detected.
+    `before` and `after` are of all against all. `band` is for `within_kinds.after`. `passed`: it is
+    in there, so that after unlearning no difference was detected.
     """
 
     before: Interval
     after: Interval
-    band: Band | None
+    within_kinds: WithinKinds
+    band: Band
     passed: bool
 
 
@@ -85,12 +115,14 @@ class AttackReport:
 class MemoryReport:
     """How far neighbours contradict the model on forgotten samples, before and after.
 
-    `passed`: after unlearning, no more is detected of forgotten samples than of held-out ones.
+    `before` and `after` are of all against all. `band` is for `within_kinds.after`. `passed`: it is
+    in there, so that no more is detected of forgotten samples than of held-out ones.
     """
 
     before: Contradiction
     after: Contradiction
-    band: Band | None
+    within_kinds: WithinKinds
+    band: Band
     passed: bool
 
 
@@ -100,9 +132,10 @@ class Worst:
 
     attack: the score as a membership attack. quantiles: of the score, by their percentage.
     worst: the highest scores, in descending order. smallest_p: the smallest of the conformal
-    p-values. discoveries: how many samples stand out at a false discovery rate of 5 %.
-    beyond: how many lie beyond the held-out 99 % quantile, as a number, a share with its exact
-    95 % interval, and the chance of so many if forgotten samples are nothing special.
+    p-values, for which held-out samples are weighted to the mix of kinds of the forgotten ones.
+    discoveries: how many samples stand out at a false discovery rate of 5 %. beyond: how many lie
+    beyond the held-out 99 % quantile, as a number, a share with its exact 95 % interval, and the
+    chance of so many if forgotten samples are nothing special for their kind.
     """
 
     attack: Interval
@@ -120,11 +153,15 @@ class Worst:
 
 @dataclass(frozen=True)
 class WorstReport:
-    """Before and after. `passed`: after unlearning, no sample stands out, nor do they together."""
+    """Before and after. `passed`: after unlearning, no sample stands out, nor do they together.
+
+    `within_kinds` is the AUC of the score, and `band` is for its value after.
+    """
 
     before: Worst
     after: Worst
-    band: Band | None
+    within_kinds: WithinKinds
+    band: Band
     passed: bool
 
 
@@ -140,14 +177,13 @@ class TwoSample:
 class RepresentationReport:
     """Of `pairs` of a forgotten sample and the held-out one that is most like it.
 
-    against: what the distances are held against, "swaps and sham sets", or "swaps" within the pairs
-    alone where there are too few held-out samples. The p-value is the larger of the two.
+    The distances are held against swaps within the pairs and against sham sets: the p-value is the
+    larger of the two.
     """
 
     pairs: int
     before: TwoSample
     after: TwoSample
-    against: str
     passed: bool
 
 
@@ -180,7 +216,8 @@ class ReboundReport:
     agreement: with the parent on remaining samples, afterwards, with Wilson's interval. returned:
     of the forgotten samples that the candidate decides otherwise than the parent, the share that
     is decided as by the parent again, with its exact 95 % interval; None if there are none.
-    told_by: what tells forgotten samples from held-out ones afterwards.
+    contradiction: of all against all; within_kinds: the excess that decides. told_by: what tells
+    forgotten samples from held-out ones afterwards.
     """
 
     agreement: float
@@ -190,6 +227,7 @@ class ReboundReport:
     returned_low: float | None
     returned_high: float | None
     contradiction: Contradiction
+    within_kinds: float
     worst: Worst | None
     told_by: list[str]
     passed: bool
@@ -200,9 +238,10 @@ class Power:
     """What this audit could have seen.
 
     parent_told_by: what tells forgotten samples from held-out ones in the parent. known_told: of
-    sets of remaining samples of the same number, the share that the parent is seen to know, with
-    its 95 % interval. detectable: the smallest AUC above 0.5 and the smallest excess of
-    contradicted samples that four in five audits of these sizes would notice.
+    sets of remaining samples of the same number and kinds, the share that the parent is seen to
+    know, with its 95 % interval. detectable: the smallest AUC above 0.5 and the smallest excess of
+    contradicted samples, within kinds, that four in five audits of these sizes would notice in
+    this version.
     """
 
     parent_told_by: list[str]
@@ -233,6 +272,7 @@ class AuditReport:
     forgotten: SetReport
     holdout: SetReport | None
     likeness: LikenessReport | None
+    kinds: KindsReport | None
     membership: dict[str, AttackReport] | None
     contradiction: MemoryReport | None
     per_sample: WorstReport | None

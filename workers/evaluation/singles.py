@@ -4,9 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from workers.evaluation.answers import Likeness
-from workers.evaluation.comparison import contradiction_of, likeness_of, per_sample_of
+from workers.evaluation.comparison import (
+    contradiction_of,
+    kinds_of,
+    likeness_of,
+    per_sample_of,
+)
 from workers.evaluation.examination import Examiner
-from workers.evaluation.report import LikenessReport, MemoryReport, WorstReport
+from workers.evaluation.report import (
+    KindsReport,
+    LikenessReport,
+    MemoryReport,
+    WorstReport,
+)
 from workers.unlearning.embedding import Embedded
 
 
@@ -15,6 +25,7 @@ class Singles:
     """Of fewer than 20 forgotten samples, what can be measured."""
 
     likeness: LikenessReport
+    kinds: KindsReport
     contradiction: MemoryReport
     per_sample: WorstReport
 
@@ -38,9 +49,9 @@ def compare_singles(
     seed: int,
 ) -> Singles | None:
     """What the parent and the candidate say of each; None with fewer than 100 held-out samples."""
-    examiner = Examiner(like, resamples, seed)
+    examiner = Examiner(like, seed, resamples)
     first, second = examiner.examine(before), examiner.examine(after)
     single = per_sample_of(first, second)
     if single is None:
         return None
-    return Singles(likeness_of(like), contradiction_of(first, second), single)
+    return Singles(likeness_of(like), kinds_of(second), contradiction_of(first, second), single)

@@ -1,9 +1,11 @@
 """Intervals and exact tests of shares."""
 
+from collections.abc import Sequence
 from math import sqrt
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 # The standard normal's 97.5 % point.
 Z = 1.959964
@@ -60,14 +62,29 @@ def precedence(hits: int, members: int, allowed: int, others: int) -> float:
     """
     if not hits:
         return 1.0
-    drawn = hits + allowed
-    found = torch.arange(hits, min(drawn, members) + 1, dtype=torch.double)
-    logs = (
-        _log_choose(members, found)
-        + _log_choose(others, drawn - found)
-        - _log_choose(members + others, torch.tensor(drawn, dtype=torch.double))
-    )
-    return min(1.0, float(logs.exp().sum()))
+    return hits_among(hits, [hits + allowed], [members], [others])
+
+
+def hits_among(
+    hits: int, drawn: Sequence[int], members: Sequence[int], others: Sequence[int]
+) -> float:
+    """The chance that `hits` of those drawn or more are members.
+
+    Of each stratum so many are drawn without replacement from its members and its others: a sum
+    of hypergeometric variables, whose distributions are convolved.
+    """
+    chances = torch.ones(1, dtype=torch.double)
+    for count, mine, theirs in zip(drawn, members, others, strict=True):
+        found = torch.arange(min(count, mine) + 1, dtype=torch.double)
+        logs = (
+            _log_choose(mine, found)
+            + _log_choose(theirs, count - found)
+            - _log_choose(mine + theirs, torch.tensor(count, dtype=torch.double))
+        )
+        chances = functional.conv1d(
+            chances.view(1, 1, -1), logs.exp().flip(0).view(1, 1, -1), padding=len(found) - 1
+        ).flatten()
+    return min(1.0, float(chances[hits:].sum()))
 
 
 def at_least(hits: int, count: int, share: float) -> float:

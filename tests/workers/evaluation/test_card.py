@@ -13,7 +13,9 @@ def test_the_card_has_a_line_for_each_check() -> None:
     report = measure(copy.deepcopy(network()), rows(40, 2), rows(200, 4))
     table = model_card.table(report.to_dict())
     for words in (
-        "membership AUC by margin",
+        "membership AUC by margin, 95 % interval | 0.",
+        "membership AUC by margin, within kinds; 0.",
+        "contradicted by neighbours, within kinds; at most +0.",
         "forgotten samples that stand out",
         "representations are alike",
         "after training on remaining samples",

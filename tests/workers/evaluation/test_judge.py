@@ -91,6 +91,9 @@ def test_it_finds_what_the_audit_finds_and_leaves_no_trace(memorised_digits: Dig
     for name, attack in report.membership.items():
         # Fewer than 5,000 samples are all measured: the draw is not what differs.
         assert first.facts["populations"][name] == pytest.approx(attack.after.auc)
+        # Kinds are of another network's neighbours.
+        within = first.facts["within_kinds"][name]
+        assert within == pytest.approx(attack.within_kinds.after, abs=0.05)
 
 
 def test_a_floor_that_an_operator_has_set_is_said_to_be_fixed() -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from workers.evaluation.kinds import strata
 from workers.evaluation.representations import (
     against_shams,
     energy,
@@ -11,7 +12,7 @@ from workers.evaluation.representations import (
     sham_pairs,
     two_sample,
 )
-from workers.evaluation.shams import draw_shams
+from workers.evaluation.shams import draw_unseen
 from workers.statistics.neighbours import near
 
 pytestmark = pytest.mark.exact
@@ -54,19 +55,25 @@ def test_a_sham_sample_is_paired_with_the_nearest_that_plays_itself() -> None:
     assert (playing.tolist(), others.tolist()) == ([1], [2])
 
 
-def alarms(draw: Callable[[int, bool], tuple[Tensor, Tensor]], runs: int) -> dict[str, int]:
+Draw = Callable[[int, bool], tuple[Tensor, Tensor, Tensor]]
+
+
+def alarms(draw: Draw, runs: int, count: int = 60) -> dict[str, int]:
     """How often p < 0.05 where nothing was forgotten, by sham pairs, by swaps, and by both.
 
-    `draw` gives places (n, s) and displacements (n,) of so many samples, forgotten ones or others.
+    `draw` gives places (n, s), displacements (n,) and kinds (n,) of so many samples, forgotten ones
+    or others: `count` of the former and 300 of the latter.
     """
     generator = torch.Generator().manual_seed(0)
     found = {"shams": 0, "swaps": 0, "both": 0}
-    for _ in range(runs):
-        (unseen, theirs), (forgotten, ours) = draw(300, False), draw(60, True)
-        shams = draw_shams(60, 300, generator)
-        assert shams is not None
+    for run in range(runs):
+        (unseen, theirs, their_kinds), (forgotten, ours, our_kinds) = (
+            draw(300, False),
+            draw(count, True),
+        )
+        shams = draw_unseen(strata({"forgotten": our_kinds, "holdout": their_kinds}), run)
         around = near(unseen, unseen, 32)
-        usual = [sham_pairs(around, members) for members in shams.members]
+        usual = [sham_pairs(around, members) for members in shams]
         rows, others = pairs(*(one.squeeze(1) for one in near(forgotten, unseen, 1)))
         held = against_shams(ours[rows], theirs[others], usual, theirs).p < 0.05
         swapped = two_sample(ours[rows, None], theirs[others, None], generator).p < 0.05
@@ -81,31 +88,46 @@ def test_swaps_alone_raise_alarms_where_what_is_dense_is_known_better() -> None:
 
     Displacements grow with the distance from the middle.
     """
-    generator = torch.Generator().manual_seed(1)
-
-    def draw(count: int, _forgotten: bool) -> tuple[Tensor, Tensor]:
-        places = torch.randn(count, 8, generator=generator)
-        return places, places.norm(dim=1) + 0.3 * torch.rand(count, generator=generator)
-
-    found = alarms(draw, 60)
+    found = alarms(known_better_in_the_middle(1), 60)
     assert found["swaps"] > 20
     # One in twenty of 60 is 3; more than 8 would be by chance once in three hundred times.
     assert found["both"] <= 8
 
 
-def test_sham_pairs_alone_raise_alarms_where_the_forgotten_are_of_one_kind() -> None:
+@pytest.mark.parametrize("count", [200, 300, 600])
+def test_sham_pairs_raise_no_alarms_where_few_are_held_out(count: int) -> None:
+    """As many forgotten samples as held-out ones, or more: a sham set then has fewer pairs."""
+    found = alarms(known_better_in_the_middle(count), 60, count)
+    assert found["shams"] <= 8
+
+
+def known_better_in_the_middle(seed: int) -> Draw:
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(count: int, _forgotten: bool) -> tuple[Tensor, Tensor, Tensor]:
+        places = torch.randn(count, 8, generator=generator)
+        far = places.norm(dim=1) + 0.3 * torch.rand(count, generator=generator)
+        return places, far, torch.zeros(count, dtype=torch.int64)
+
+    return draw
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_sham_pairs_alone_raise_alarms_where_the_forgotten_are_of_a_kind_that_is_not_told(
+    told: bool,
+) -> None:
     """Of ten kinds, one is displaced three times as far as the others, forgotten or not."""
     generator = torch.Generator().manual_seed(2)
     centres = 20 * torch.randn(10, 8, generator=generator)
 
-    def draw(count: int, forgotten: bool) -> tuple[Tensor, Tensor]:
+    def draw(count: int, forgotten: bool) -> tuple[Tensor, Tensor, Tensor]:
         kinds = torch.randint(10, (count,), generator=generator)
         kinds = torch.zeros_like(kinds) if forgotten else kinds
         places = centres[kinds] + torch.randn(count, 8, generator=generator)
-        far = torch.where(kinds == 0, 3.0, 1.0)
-        return places, far * torch.rand(count, generator=generator)
+        far = torch.where(kinds == 0, 3.0, 1.0) * torch.rand(count, generator=generator)
+        return places, far, kinds if told else torch.zeros_like(kinds)
 
     found = alarms(draw, 40)
-    assert found["shams"] > 15
     # One in twenty of 40 is 2; more than 6 would be by chance once in three hundred times.
+    assert (found["shams"] <= 6) == told
     assert found["both"] <= 6

@@ -7,6 +7,7 @@ from workers.statistics.intervals import (
     at_least,
     clopper_pearson,
     ends,
+    hits_among,
     precedence,
     resampled_means,
     wilson,
@@ -43,6 +44,17 @@ def test_the_chance_of_so_many_above_a_threshold() -> None:
     """
     assert precedence(2, 2, 1, 3) == pytest.approx(0.3)
     assert precedence(0, 2, 1, 3) == 1.0
+
+
+def test_the_chance_of_so_many_among_draws_from_several_strata() -> None:
+    """One of a member and an other, one of a member and three others: 1 - 1/2 * 3/4, and 1/8."""
+    strata = [1, 1], [1, 1], [1, 3]
+    assert hits_among(0, *strata) == pytest.approx(1.0)
+    assert hits_among(1, *strata) == pytest.approx(5 / 8)
+    assert hits_among(2, *strata) == pytest.approx(1 / 8)
+    assert hits_among(3, *strata) == 0.0
+    # Nothing is drawn of the first.
+    assert hits_among(1, [0, 1], [1, 1], [1, 3]) == pytest.approx(1 / 4)
 
 
 def test_the_mean_of_bootstrap_samples_spreads_as_a_mean_does() -> None:
