@@ -22,6 +22,8 @@ from workers.unlearning.embedding import Embedded
 FALSE_ALARMS = 0.01
 # The standard normal's 80 % point: what lies so far beyond a limit is noticed four times in five.
 FOUR_IN_FIVE = 0.8416
+# Steps to a fixed point, and what a spread or a share is at least.
+FIXED, TINY = 50, 1e-6
 
 POPULATION = ("confidence", "entropy", "margin", "contradiction")
 SINGLE = "memory of single samples"
@@ -123,19 +125,15 @@ class Examiner:
     def power(self, parent: Examination, candidate: Examination) -> Power:
         """What was to be seen in the parent, and what would be seen in a network like this one."""
         known = self._known(parent)
+        # Of held-out samples in the mix of kinds of the forgotten ones.
+        share = candidate.contradiction.forgotten - candidate.within.figures["contradiction"]
         interval = (None, None) if known is None else clopper_pearson(*known)
-        within = candidate.within
-        edges = {
-            name: within.bands[name].high + FOUR_IN_FIVE * within.spread[name]
-            for name in POPULATION
-        }
-        excess = edges.pop("contradiction")
         return Power(
             parent_told_by=list(parent.told_by),
             known_told=None if known is None else known[0] / known[1],
             known_low=interval[0],
             known_high=interval[1],
-            detectable={"auc": max(edges.values()), "contradiction": excess},
+            detectable=detectable(candidate.within, share, candidate.matched),
         )
 
     @cached_property
@@ -168,6 +166,30 @@ class Examiner:
             return None
         standing = outside(found, parent.within.bands)
         return int(standing.sum()), len(standing)
+
+
+def detectable(within: Within, share: float, matched: Strata) -> dict[str, float]:
+    """The AUC, and the excess of contradicted samples, that four in five such audits notice.
+
+    `share` of held-out samples is contradicted. The more forgotten ones are, the wider is the band,
+    by the share of both together, and the wider do their shares spread: a fixed point.
+    """
+    areas = [name for name in POPULATION if name != "contradiction"]
+    area = max(within.bands[name].high + FOUR_IN_FIVE * within.spread[name] for name in areas)
+    # A cut is as far out for one figure as for another, in standard deviations.
+    far = max((within.bands[name].high - 0.5) / max(within.spread[name], TINY) for name in areas)
+    n, h = (matched.sizes[name].double() for name in ("forgotten", "holdout"))
+    ours = 1 / float(n.sum())
+    theirs = float(((n * ours).square() / h).sum())
+    part = float(n.sum() / (n.sum() + h.sum()))
+    excess = 0.0
+    for _ in range(FIXED):
+        rest = max(share, TINY)
+        both, more = min(0.5, rest + part * excess), min(0.5, rest + excess)
+        band = far * (both * (1 - both) * (ours + theirs)) ** 0.5
+        spread = (more * (1 - more) * ours + rest * (1 - rest) * theirs) ** 0.5
+        excess = band + FOUR_IN_FIVE * spread
+    return {"auc": area, "contradiction": min(1.0, excess)}
 
 
 def told_by(within: Within, single: Worst | None) -> tuple[str, ...]:
