@@ -77,6 +77,10 @@ numerics: $(STAMP) ## Run the numeric tests as on other processors; NUMERICS_ARG
 bench: $(STAMP) ## Compare unlearning methods; BENCH_ARGS="--tasks memorised-100 --seeds 1".
 	$(BIN)/python -m bench.unlearning $(BENCH_ARGS)
 
+.PHONY: bench-gate
+bench-gate: $(STAMP) ## Ask the gate about networks whose worth is known; BENCH_ARGS="--seeds 3".
+	$(BIN)/python -m bench.gate $(BENCH_ARGS)
+
 .PHONY: bench-scale
 bench-scale: $(STAMP) ## Measure what a job costs as the data grow; BENCH_ARGS="--rows 1000,10000".
 	$(BIN)/python -m bench.scale $(BENCH_ARGS)

@@ -5,8 +5,12 @@ labels changes decisions for the better, and any retrained network changes those
 hair. So each changed decision is a dispute, and the remaining samples that are nearest, in the
 space that `likeness` has chosen, are its judges: they vote by what the parent decides about them.
 No training of either network has had a part in that space.
+
+A retrained network gets worse where many samples of a class were forgotten, and hardly elsewhere.
+Damage is everywhere. So disputes about thinned classes are judged apart from the others.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 
@@ -15,7 +19,7 @@ from torch import Tensor
 
 from workers.statistics.hindsight import Hindsight
 from workers.statistics.intervals import at_least, wilson
-from workers.statistics.shares import among_others
+from workers.statistics.shares import EMPTIED, among_others
 
 # The level of the sign test, for a candidate that changes more decisions than the floors allow.
 CHANCE = 0.05
@@ -23,31 +27,32 @@ CHANCE = 0.05
 ONE_SIDED = 1.645
 # A net loss up to this share of all decisions is negligible: half a point.
 NEGLIGIBLE = 0.005
+# And of so many of the decisions that the parent is unsure of: a network that was trained for a
+# short time decides these otherwise when it is trained again, and its neighbours side with it.
+UNSURE = 0.05
+# A class is thinned if more than this share of it is forgotten.
+THINNED = 0.2
+# Errors go with these powers of the number of samples: where a class keeps most of its samples
+# (Hestness et al., arXiv 1712.00409, report 0.07 to 0.5), and where it is thinned, since networks
+# then take its samples for others' and are trained on it for fewer steps (`python -m bench.gate`).
+POWER, POWER_OF_THINNED = 0.5, 2.0
 
 
 @dataclass(frozen=True)
-class Disputes:
-    """Changed decisions of one set.
+class Count:
+    """Disputes about some of the samples of a set.
 
     samples: that both networks have decided about. disputed: those that they decide differently,
     hindsight considered. won, lost: disputes in which neighbours support the candidate, and the
-    parent; they are divided about the others. neighbours_agreement: the share of the samples on
-    which neighbours alone decide as the parent does, `neighbours_low` the lower end of its 95 %
-    interval. tolerated: the share of all decisions that a retrained network may lose, net.
+    parent; they are divided about the others. tolerated: the share of all decisions that a
+    retrained network may lose, net.
     """
 
     samples: int
     disputed: int
     won: int
     lost: int
-    neighbours_agreement: float
-    neighbours_low: float
     tolerated: float
-
-    @property
-    def agreement(self) -> float:
-        """The share of samples that are not disputed."""
-        return 1.0 - self.disputed / self.samples
 
     @property
     def net_loss(self) -> float:
@@ -77,57 +82,124 @@ class Disputes:
         return self.net_loss - ONE_SIDED * error > self.tolerated
 
 
-def tolerated(contradicted: float, share: float) -> float:
+@dataclass(frozen=True)
+class Disputes:
+    """Changed decisions of one set.
+
+    counts: by the class that neighbours find, "whole" of classes that keep most of their samples,
+    "thinned" of the others; a part without samples is left out. neighbours_agreement: the share of
+    the samples on which neighbours alone decide as the parent does; `neighbours_low` is the lower
+    end of its 95 % interval.
+    """
+
+    counts: Mapping[str, Count]
+    neighbours_agreement: float
+    neighbours_low: float
+
+
+@dataclass(frozen=True)
+class Judges:
+    """What all disputes of a candidate are judged by; the parent's, but for `share`.
+
+    remaining: its logits (r, k) of the remaining samples. thinned: the share of each class that is
+    forgotten, (k,), as the parent decides about all samples. share: of all samples that are
+    forgotten. doubt: 1 less its mean confidence in remaining samples. known: what of its answers is
+    owed to forgotten samples.
+    """
+
+    remaining: Tensor
+    thinned: Tensor
+    share: float
+    doubt: float
+    known: Hindsight
+
+
+def judges_of(
+    remaining: Tensor, forgotten: Tensor, sizes: tuple[int, int], known: Hindsight
+) -> Judges:
+    """From the parent's logits (r, k) and (f, k) of the two sets, or of draws from them.
+
+    sizes: how many remaining and forgotten samples there are in all.
+    """
+    shares = [
+        _without_emptied(logits, known).bincount(minlength=logits.shape[1]).double()
+        * (size / len(logits))
+        for logits, size in zip((remaining, forgotten), sizes, strict=True)
+    ]
+    sure = remaining.softmax(dim=1).max(dim=1).values.double().mean()
+    return Judges(
+        remaining=remaining,
+        # A class of which less remains is emptied, and decides nothing.
+        thinned=(shares[1] / (shares[0] + shares[1]).clamp(min=1.0)).clamp(max=1.0 - EMPTIED),
+        share=sizes[1] / sum(sizes),
+        doubt=1.0 - float(sure),
+        known=known,
+    )
+
+
+def tolerated(contradicted: float, share: float, doubt: float, power: float = POWER) -> float:
     """The net loss that a retrained network may show -> a share of all decisions.
 
     `contradicted` is the share of samples that neighbours decide otherwise than the parent, an
-    upper bound of its errors that needs no labels; `share` is that of the data that is forgotten.
-    Where errors fall with the square root of the number of samples (Hestness et al., arXiv
-    1712.00409, report powers from 0.07 to 0.5), a network without that share makes
-    (1 - share)^(-1/2) times as many. Half a point is allowed besides.
+    upper bound of its errors that needs no labels; `share` is that of the data that is forgotten,
+    below 1. Where errors fall with a `power` of the number of samples, a network without that share
+    makes (1 - share)^(-power) times as many. Half a point is allowed besides, and `UNSURE` of the
+    parent's `doubt`.
     """
-    return NEGLIGIBLE + contradicted * (1.0 / sqrt(1.0 - share) - 1.0)
+    more = float((1.0 - share) ** -power)
+    return NEGLIGIBLE + UNSURE * doubt + contradicted * (more - 1.0)
 
 
 def disputes(
-    parent: Tensor,
-    candidate: Tensor,
-    remaining: Tensor,
-    near: Tensor,
-    known: Hindsight,
-    share: float,
+    parent: Tensor, candidate: Tensor, near: Tensor, judges: Judges, *, seen: bool
 ) -> Disputes:
     """The changed decisions of one set of samples, as its neighbours judge them.
 
     Args:
         parent: its logits (n, k).
         candidate: its logits (n, k).
-        remaining: the parent's logits (r, k) of remaining samples.
         near: rows (n, m) of the remaining samples that are nearest to each sample, itself excepted.
-        known: what of the parent's answers is owed to forgotten samples.
-        share: of all samples that are forgotten (0 to 1).
+        judges: who decides.
+        seen: whether both networks were trained on the samples. About others, neighbours that vote
+            as the parent decides support it too often; there, all that was forgotten counts against
+            each class.
     """
-    decided, width = candidate.argmax(dim=1), parent.shape[1]
+    known, width = judges.known, parent.shape[1]
+    decided = candidate.argmax(dim=1)
     allowed = torch.stack(known.decisions(parent))
-    votes = _votes(_without_emptied(remaining, known)[near], width)
-    rows = (allowed != decided).all(dim=0).nonzero().flatten()
-    theirs = _without_emptied(parent[rows], known)
-    support = votes[rows].gather(1, decided[rows, None]) - votes[rows].gather(1, theirs[:, None])
-    alone = float((allowed == votes.argmax(dim=1)).any(dim=0).double().mean())
-    return Disputes(
-        samples=len(decided),
-        disputed=len(rows),
-        won=int((support > 0).sum()),
-        lost=int((support < 0).sum()),
-        neighbours_agreement=alone,
-        neighbours_low=wilson(alone, len(decided))[0],
-        tolerated=tolerated(1.0 - alone, share),
-    )
+    votes = _votes(_without_emptied(judges.remaining, known)[near], width)
+    found = votes.argmax(dim=1)
+    changed = (allowed != decided).all(dim=0)
+    theirs = _without_emptied(parent, known)
+    support = votes.gather(1, decided[:, None]) - votes.gather(1, theirs[:, None])
+    supported = support.squeeze(1).sign() * changed
+    agreed = (allowed == found).any(dim=0)
+    shares = judges.thinned[found]
+    thinned = shares > THINNED
+    counts = {}
+    for name, rows in (("whole", ~thinned), ("thinned", thinned)):
+        if not bool(rows.any()):
+            continue
+        share, power = float(shares[rows].mean()), POWER
+        if name == "thinned" and not known.noise:
+            power = POWER_OF_THINNED
+        if name == "whole" and not seen:
+            share = judges.share
+        contradicted = 1.0 - float(agreed[rows].double().mean())
+        counts[name] = Count(
+            samples=int(rows.sum()),
+            disputed=int(changed[rows].sum()),
+            won=int((supported[rows] > 0).sum()),
+            lost=int((supported[rows] < 0).sum()),
+            tolerated=tolerated(contradicted, share, judges.doubt, power),
+        )
+    alone = float(agreed.double().mean())
+    return Disputes(counts, alone, wilson(alone, len(decided))[0])
 
 
 def too_few(disputed: int, samples: int) -> bool:
     """Whether so few disputes are not clearly lost even if the candidate loses all of them."""
-    return not Disputes(samples, disputed, 0, disputed, 1.0, 1.0, NEGLIGIBLE).are_clearly_lost
+    return not Count(samples, disputed, 0, disputed, NEGLIGIBLE).are_clearly_lost
 
 
 def _without_emptied(logits: Tensor, known: Hindsight) -> Tensor:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from workers.evaluation.baseline import Baseline
 from workers.evaluation.closeness import Kept, cosines
-from workers.evaluation.disputes import Disputes, disputes, too_few
+from workers.evaluation.disputes import Count, Disputes, disputes, judges_of, too_few
 from workers.statistics.agreement import agreement
 from workers.statistics.floors import Floors
 from workers.unlearning.embedding import Embedded
@@ -99,12 +99,15 @@ def _judged(by_floors: Utility, after: Mapping[str, Embedded], baseline: Baselin
     """The verdict by disputes: floors that a retrained network keeps to, and no loss.
 
     Below a floor for held-out samples, agreement is held to that of neighbours alone, and a sign
-    test has to find neither set lost. Else a loss counts where it is clear. Where neighbours cannot
-    judge, the verdict stays that by floors.
+    test has to find no part lost. Else a loss counts where it is clear. Classes of which much is
+    forgotten are a part of their own. Where neighbours cannot judge, the verdict stays that by
+    floors.
     """
-    known, before = baseline.known, baseline.answers
-    sure = float(before["remaining"].logits.softmax(dim=1).max(dim=1).values.double().mean())
-    floor = min(by_floors.remaining_floor, 1.0 - DOUBTS * (1.0 - sure))
+    before, sizes = baseline.answers, (baseline.floors.remaining, baseline.floors.forgotten)
+    judges = judges_of(
+        before["remaining"].logits, before["forgotten"].logits, sizes, baseline.known
+    )
+    floor = min(by_floors.remaining_floor, 1.0 - DOUBTS * judges.doubt)
     found = replace(by_floors, rule=DISPUTES, remaining_floor=floor)
     unseen = found.holdout_agreement
     assert unseen is not None  # noqa: S101 (the caller has looked)
@@ -119,15 +122,13 @@ def _judged(by_floors: Utility, after: Mapping[str, Embedded], baseline: Baselin
     if like is None:
         # A network of fewer than two classes has nothing to decide.
         return by_floors
-    share = baseline.floors.forgotten / (baseline.floors.forgotten + baseline.floors.remaining)
     judged = {
         name: disputes(
             before[name].logits,
             after[name].logits,
-            before["remaining"].logits,
             like.neighbours[name],
-            known,
-            share,
+            judges,
+            seen=name == "remaining",
         )
         for name in counts
     }
@@ -138,8 +139,9 @@ def _judged(by_floors: Utility, after: Mapping[str, Embedded], baseline: Baselin
         *_wanted("Agreement with the parent", "remaining", found.agreement, floor),
         *_wanted("Agreement with the parent", "held-out", unseen, lowest),
         *(
-            _lost(NAMES[name], one)
-            for name, one in judged.items()
+            _lost(NAMES[name], part, one)
+            for name, found_of in judged.items()
+            for part, one in found_of.counts.items()
             if (one.are_clearly_lost if keeps else one.are_lost)
         ),
     )
@@ -155,13 +157,14 @@ def _judged(by_floors: Utility, after: Mapping[str, Embedded], baseline: Baselin
 
 
 NAMES = {"remaining": "remaining", "holdout": "held-out"}
+PARTS = {"whole": "", "thinned": " of classes of which much is forgotten"}
 
 
-def _lost(name: str, of: Disputes) -> str:
+def _lost(name: str, part: str, of: Count) -> str:
     return (
-        f"Decisions on {name} data have become worse: {of.disputed} of {of.samples} have changed, "
-        f"and similar remaining samples support the candidate in {of.won} of these and the parent "
-        f"in {of.lost}."
+        f"Decisions on {name} data{PARTS[part]} have become worse: {of.disputed} of {of.samples} "
+        f"have changed, and similar remaining samples support the candidate in {of.won} of these "
+        f"and the parent in {of.lost}."
     )
 
 
