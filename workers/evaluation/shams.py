@@ -37,8 +37,9 @@ def draw_shams(matched: Strata, generator: torch.Generator) -> Tensor:
     for number, count in enumerate(matched.sizes["forgotten"].tolist()):
         rows = (places == number).nonzero().flatten()
         for some in roles[1:].split(AT_ONCE):
-            order = torch.rand(len(some), len(rows), generator=generator).argsort(dim=1)
-            some.scatter_(1, rows[order[:, :count]], value=True)
+            keys = torch.rand(len(some), len(rows), generator=generator)
+            chosen = keys.topk(count, dim=1, sorted=False).indices
+            some.scatter_(1, rows[chosen], value=True)
     return roles
 
 
