@@ -53,18 +53,6 @@ def clopper_pearson(hits: int, count: int) -> tuple[float, float]:
     return _lower(hits, count), 1.0 - _lower(count - hits, count)
 
 
-def precedence(hits: int, members: int, allowed: int, others: int) -> float:
-    """The chance that `hits` members or more lie above all but `allowed` of the others.
-
-    Exact for `members` and `others` samples of one distribution, whatever it is: that many members
-    lie there if the `hits + allowed` highest of all hold at most `allowed` others, and which of
-    all are the members is a draw without replacement.
-    """
-    if not hits:
-        return 1.0
-    return hits_among(hits, [hits + allowed], [members], [others])
-
-
 def hits_among(
     hits: int, drawn: Sequence[int], members: Sequence[int], others: Sequence[int]
 ) -> float:

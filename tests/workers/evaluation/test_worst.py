@@ -4,7 +4,7 @@ import torch
 from workers.evaluation.kinds import Strata, strata
 from workers.evaluation.report import Interval
 from workers.evaluation.worst import conformal, discoveries, worst
-from workers.statistics.intervals import precedence
+from workers.statistics.intervals import hits_among
 
 
 def test_a_p_value_counts_reference_samples_that_score_as_high() -> None:
@@ -51,7 +51,7 @@ def test_the_worst_and_those_beyond_the_held_out_ones() -> None:
     assert found.smallest_p == pytest.approx(1 / 201)
     assert found.quantiles["100"] == 500.0
     assert found.holdout_quantiles["50"] == pytest.approx(99.5)
-    assert found.beyond_p == pytest.approx(precedence(3, 20, 2, 200))
+    assert found.beyond_p == pytest.approx(hits_among(3, [5], [20], [200]))
 
 
 def test_whether_many_are_beyond_depends_on_their_kind() -> None:

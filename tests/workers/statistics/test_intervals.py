@@ -8,7 +8,6 @@ from workers.statistics.intervals import (
     clopper_pearson,
     ends,
     hits_among,
-    precedence,
     resampled_means,
     wilson,
 )
@@ -42,8 +41,8 @@ def test_the_chance_of_so_many_above_a_threshold() -> None:
 
     The three highest of five hold both members: 3 of the 10 ways to place them.
     """
-    assert precedence(2, 2, 1, 3) == pytest.approx(0.3)
-    assert precedence(0, 2, 1, 3) == 1.0
+    assert hits_among(2, [3], [2], [3]) == pytest.approx(0.3)
+    assert hits_among(0, [1], [2], [3]) == pytest.approx(1.0)
 
 
 def test_the_chance_of_so_many_among_draws_from_several_strata() -> None:
