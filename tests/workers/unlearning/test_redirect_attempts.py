@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.workers.memorised import Digits, same, samples, state
+from tests.workers.memorised import FEW_STEPS, Digits, same, samples, state
 from workers.unlearning.base import Problem, Progress, Unlearned
-from workers.unlearning.redirect.attempt import Stride, Tried
+from workers.unlearning.redirect.attempt import Look, Stride, Tried
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.edit import Edit
 from workers.unlearning.registry import get_method
@@ -101,6 +101,29 @@ def test_where_log_odds_cost_agreement_they_are_given_up_before_steps_get_smalle
     assert taken == [Stride(1.0), Stride(1.0, odds=False)]
     assert result.summary["rewinds"] == 1
     assert result.reached
+
+
+@pytest.mark.parametrize(("fixed", "kept"), [(False, True), (True, False)])
+def test_held_out_decisions_may_change_further_where_the_gate_judges_them(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch, *, fixed: bool, kept: bool
+) -> None:
+    """The floor for held-out samples, with its reserve, lies above 0.93 here."""
+    made: list[Edit] = []
+    attempt = Edit.attempt
+
+    def noted(edit: Edit, *given: Any) -> Tried:
+        made.append(edit)
+        return attempt(edit, *given)
+
+    monkeypatch.setattr(Edit, "attempt", noted)
+    run(digits.problem(fixed_floor=fixed, parameters=FEW_STEPS["redirect"]))
+
+    assert (
+        made[0].kept(Look(1, agreement=1.0, unseen_agreement=0.93, turned=1.0, apart=0.0)) is kept
+    )
+    assert not made[0].kept(Look(1, 1.0, unseen_agreement=0.90, turned=1.0, apart=0.0))
+    # On remaining samples, there is no such room.
+    assert not made[0].kept(Look(1, agreement=0.96, unseen_agreement=1.0, turned=1.0, apart=0.0))
 
 
 # In doubt, steps of a third come first; where they have lost agreement, whole ones are not tried.

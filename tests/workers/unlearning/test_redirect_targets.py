@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from workers.statistics.neighbours import nearest, neighbour_outputs, standardised
-from workers.unlearning.redirect.edit import clearly
+from workers.unlearning.redirect.distance import apart, clearly
 from workers.unlearning.redirect.targets import (
+    Targets,
     alike,
     contradiction,
     dealt,
@@ -137,6 +138,57 @@ def test_a_sample_that_keeps_its_decision_is_never_made_surer() -> None:
 
     assert surer.aim(sure).odds.tolist() == pytest.approx([1.0] * 20)
     assert lower.aim(unsure).odds.tolist() == pytest.approx([1.0] * 20)
+
+
+def learnt(wrong: int, unsure: int, others: int) -> Targets:
+    """Targets of a request: samples of class 0 that a parent answers, by kind.
+
+    `wrong` are known as class 1 by heart, `unsure` and `others` are decided rightly, with log-odds
+    of 1 and 9. Neighbours say class 0 of all. 100 held-out samples have log-odds of 3 to 7.
+    """
+    known = torch.tensor([[0.0, 9.0]] * wrong + [[1.0, 0.0]] * unsure + [[9.0, 0.0]] * others)
+    unseen = torch.stack([torch.linspace(3, 7, 100), torch.zeros(100)], dim=1)
+    seen = torch.tensor([[9.0, 0.0]] * 50)
+    forgotten, held_out, remaining = (one.double().softmax(dim=1) for one in (known, unseen, seen))
+    neighbours = torch.tensor([SURE_0] * len(known), dtype=torch.float64)
+    return targets(forgotten, neighbours, held_out, held_out, remaining)
+
+
+UNSEEN = torch.stack([torch.linspace(3, 7, 100), torch.zeros(100)], dim=1)
+
+
+def test_samples_that_wrong_labels_made_unsure_are_to_be_as_sure_as_unseen_ones() -> None:
+    aim = learnt(wrong=20, unsure=10, others=0).aim(UNSEEN)
+
+    kept = aim.odds[20:].sort().values
+    # The i-th of ten has the quantile (i + g) / 10, where g is its rank among all of them.
+    assert kept.tolist() == pytest.approx([3 + 4 * (i + (i + 0.5) / 10) / 10 for i in range(10)])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "unsure", "others"),
+    [
+        # No label was wrong: these are hard samples, and were to any network.
+        (0, 10, 20),
+        # One sample of thirty is less sure than held-out ones: chance explains it.
+        (20, 1, 29),
+    ],
+)
+def test_samples_that_are_unsure_for_another_reason_are_made_no_surer(
+    wrong: int, unsure: int, others: int
+) -> None:
+    aim = learnt(wrong, unsure, others).aim(UNSEEN)
+
+    assert aim.odds[wrong : wrong + unsure].tolist() == pytest.approx([1.0] * unsure)
+
+
+def test_log_odds_are_compared_among_samples_with_the_same_decision() -> None:
+    """In sum they are spread as their targets are, and of each decision they are apart."""
+    odds = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    decided = torch.tensor([0, 0, 1, 1])
+
+    assert apart(odds, torch.tensor([3.0, 4.0, 1.0, 2.0]), torch.zeros(4)) == pytest.approx(0.0)
+    assert apart(odds, torch.tensor([3.0, 4.0, 5.0, 6.0]), decided) == pytest.approx(0.5)
 
 
 def test_contradiction_is_a_divergence() -> None:

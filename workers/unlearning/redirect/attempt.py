@@ -25,8 +25,8 @@ class Look:
 
     agreement, unseen_agreement: with the parent, on the guard and on held-out samples. turned: of
     the forgotten samples that were to be turned, the share that are. apart: how well the log-odds
-    of all forgotten samples can be told from what they are to be, as the distance of an AUC from
-    0.5; 0 where there are too few samples to tell.
+    of all forgotten samples can be told from what they are to be, among those with the same
+    decision, as the distance of an AUC from 0.5; 0 where there are too few samples to tell.
     """
 
     step: int

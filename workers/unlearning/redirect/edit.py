@@ -9,7 +9,6 @@ from torch.nn import functional
 
 from workers.statistics.agreement import agreement
 from workers.statistics.floors import Floors
-from workers.statistics.membership import auc
 from workers.unlearning.adam import Adam
 from workers.unlearning.base import Problem, Samples, UnlearningError
 from workers.unlearning.batches import Cycle, Pair
@@ -18,6 +17,7 @@ from workers.unlearning.embedding import answer
 from workers.unlearning.layout import copied
 from workers.unlearning.redirect.attempt import Attempt, Look, Stride, Tried
 from workers.unlearning.redirect.config import RedirectConfig
+from workers.unlearning.redirect.distance import apart, clearly
 from workers.unlearning.redirect.targets import Aim, Targets, log_odds
 from workers.unlearning.savepoints import Saved
 
@@ -26,6 +26,11 @@ ENOUGH = 10
 
 # An edit stops at its goal; so much of it is good enough.
 NEARLY_ALL = 0.9
+
+# Where no operator has set a floor, the gate judges held-out decisions that have changed, and
+# retrained networks change 5 % and more of them. So much of that room an edit may use beyond the
+# floor for held-out samples: without it, log-odds are given up where a network knows much by heart.
+ROOM = 0.03
 
 # Where agreement is so far below its floor, an attempt does not bring it back.
 HOPELESS = 0.1
@@ -78,6 +83,7 @@ class Edit:
         self._everyone = torch.arange(len(targets.turned))
         count = len(problem.forgotten), len(problem.remaining)
         self._floors = Floors(problem.min_agreement, *count, config.agreement_reserve)
+        self._room = 0.0 if problem.fixed_floor else ROOM
         # Of samples that nobody has seen, neighbours contradict a share too: more than is left
         # then would stand out.
         share = min(config.turned_share, 1.0 - targets.natural)
@@ -169,8 +175,8 @@ class Edit:
             mean.lerp_(weight, 1.0 - self._config.averaging)
 
     def kept(self, look: Look) -> bool:
-        """Whether the student still answers as the parent does, by the gate's floors."""
-        return self._floors.allow(look.agreement, look.unseen_agreement)
+        """Whether the student still answers as the parent does, by the floors."""
+        return self._floors.allow(look.agreement, look.unseen_agreement + self._room)
 
     def done(self, look: Look) -> bool:
         return self.turned(look) and look.apart <= self._config.confidence_slack
@@ -179,7 +185,7 @@ class Edit:
         """Whether agreement is so far gone that an attempt does not bring it back."""
         return (
             look.agreement < self._floors.on_remaining - HOPELESS
-            or look.unseen_agreement < self._floors.on_holdout - HOPELESS
+            or look.unseen_agreement + self._room < self._floors.on_holdout - HOPELESS
         )
 
     def _reach(self, look: Look) -> float:
@@ -217,7 +223,7 @@ class Edit:
             agreement=agreement(self._guard.logits, kept),
             unseen_agreement=agreement(self._unseen.logits, unseen_logits),
             turned=clearly(wanted.outputs[turned], moved[turned], self._config.margin),
-            apart=abs(auc(odds, wished) - 0.5) if len(odds) >= ENOUGH else 0.0,
+            apart=apart(odds, wished, wanted.decided[asked]) if len(odds) >= ENOUGH else 0.0,
         )
         return seen, wanted
 
@@ -275,22 +281,3 @@ class Edit:
 def in_whole(share: float, count: int) -> float:
     """The nearest share that whole ones of `count` samples make, one at least; itself of none."""
     return max(1, round(share * count)) / count if count else share
-
-
-def clearly(wanted: Tensor, moved: Tensor, margin: float) -> float:
-    """Targets and logits (t, k) -> the share with the target's decision, by the margin.
-
-    More than half of the lead that the target has is not asked for: what is to be as sure as a
-    sample that nobody has seen may be less sure than by the margin.
-    """
-    if not len(moved):
-        return 1.0
-    decided = wanted.argmax(dim=1, keepdim=True)
-    enough = (lead(wanted, decided) / 2).clamp(max=margin)
-    return float((lead(moved.softmax(dim=1), decided) >= enough).double().mean())
-
-
-def lead(outputs: Tensor, decided: Tensor) -> Tensor:
-    """By how much classes (n, 1) are likelier than any other, by softmax outputs (n, k) -> (n,)."""
-    others = outputs.scatter(1, decided, 0.0).max(dim=1).values
-    return outputs.gather(1, decided).squeeze(1) - others

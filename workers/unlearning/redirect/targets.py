@@ -15,6 +15,11 @@ HALVINGS = 40
 # Keeps logarithms of doubles finite.
 TINY = 1e-300
 
+# Held-out samples are rarely less sure of their decision than the quantile `LOW` of them. Where so
+# many forgotten ones are that chance alone has it more rarely than `RARE`, and neighbours show that
+# wrong labels were learnt, these made them unsure.
+LOW, RARE = 0.05, 0.01
+
 # Fewer held-out samples with a decision than this do not show how sure such samples are.
 ENOUGH = 10
 
@@ -144,6 +149,19 @@ def dealt(confidence: Tensor, decided: Tensor) -> Tensor:
     return places
 
 
+def unsure(odds: Tensor, decided: Tensor, unseen: Tensor) -> bool:
+    """Whether more of n samples than chance explains are less sure than held-out ones ever are.
+
+    odds, decided: (n,) log-odds and decisions. unseen: softmax outputs (h, k) of held-out samples.
+    Wrong labels that were not learnt by heart leave their samples like this: decided as a network
+    decides that never saw them, and less sure.
+    """
+    theirs = unseen.argmax(dim=1)
+    places = ranked(odds, decided, log_odds(_logs(unseen), theirs), theirs)
+    low = int((places < LOW).sum())
+    return bool(len(odds)) and at_least(low, len(odds), LOW) < RARE
+
+
 def _order(values: Tensor) -> Tensor:
     return values.argsort(stable=True).argsort(stable=True).double()
 
@@ -166,8 +184,9 @@ def targets(
     A share of held-out samples is contradicted by its neighbours, since neighbours are a coarse
     guide. Of n forgotten samples of which c are contradicted, m = (c - natural n) / (1 - natural)
     are then so because they were trained on; these, the most contradicted ones, are to be decided
-    as their neighbours are. All others keep their decision. Nobody is to be more confident than
-    held-out samples are.
+    as their neighbours are. All others keep their decision. No sample is to be more confident than
+    held-out samples are, and one that keeps its decision is made no surer, unless wrong labels have
+    made samples of this request unsure.
     """
     natural = _contradicted(unseen, unseen_neighbours)
     against = forgotten.argmax(dim=1) != forgotten_neighbours.argmax(dim=1)
@@ -177,7 +196,7 @@ def targets(
     order = strength.argsort(descending=True, stable=True)
     turned = torch.zeros(len(forgotten), dtype=torch.bool)
     turned[order[: min(max(0, round(excess)), contradicted)]] = True
-    return _towards(turned, contradicted, natural, forgotten, forgotten_neighbours, seen)
+    return _towards(turned, contradicted, natural, forgotten, forgotten_neighbours, seen, unseen)
 
 
 def guided_targets(
@@ -196,7 +215,7 @@ def guided_targets(
     """
     turned = forgotten.argmax(dim=1) != forgotten_said.argmax(dim=1)
     natural = _contradicted(unseen, unseen_said)
-    return _towards(turned, int(turned.sum()), natural, forgotten, forgotten_said, seen)
+    return _towards(turned, int(turned.sum()), natural, forgotten, forgotten_said, seen, unseen)
 
 
 def _contradicted(outputs: Tensor, others: Tensor) -> float:
@@ -214,6 +233,7 @@ def _towards(
     forgotten: Tensor,
     said: Tensor,
     seen: Tensor,
+    unseen: Tensor,
 ) -> Targets:
     # Not in float32: of two answers that are all but equal there, another one might come first.
     outputs = torch.where(turned.unsqueeze(1), said.clamp(min=FLOOR), forgotten)
@@ -221,12 +241,16 @@ def _towards(
     own = log_odds(_logs(forgotten), decided)
     places = ranked(own, decided, log_odds(_logs(seen), theirs), theirs)
     places[turned] = dealt(said[turned].max(dim=1).values, decided[turned])
+    free, by_chance = turned, at_least(contradicted, len(forgotten), natural)
+    if by_chance < RARE and unsure(own[~turned], decided[~turned], unseen):
+        places[~turned] = dealt(own[~turned], decided[~turned])
+        free = torch.ones_like(turned)
     return Targets(
         turned=turned,
         said=outputs,
         places=places.clamp(0.0, 1.0),
-        most=own.masked_fill(turned, torch.inf),
+        most=own.masked_fill(free, torch.inf),
         natural=natural,
         contradicted=contradicted,
-        by_chance=at_least(contradicted, len(forgotten), natural),
+        by_chance=by_chance,
     )
