@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+# Quantiles need so many answers.
+FEWEST = 2
 LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
 # The next request, or None when there is nothing left to ask for.
 Next: TypeAlias = Callable[[], bytes | None]
@@ -59,17 +61,17 @@ async def ask(
 def closed_loop(
     port: int, following: Next, *, connections: int, seconds: float, status: int
 ) -> Measured:
-    """Ask for so many seconds.
+    """Ask for so many seconds, and on until there are two answers, which quantiles need.
 
     Raises:
-        RuntimeError: an answer has another status.
+        RuntimeError: an answer has another status, or there were fewer than two requests.
     """
     taken: list[float] = []
 
     async def one(until: float) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**22)
         try:
-            while time.perf_counter() < until:
+            while time.perf_counter() < until or len(taken) < FEWEST:
                 request = following()
                 if request is None:
                     return
@@ -87,5 +89,7 @@ def closed_loop(
         return time.perf_counter() - started
 
     elapsed = asyncio.run(all_of_them())
-    cuts = statistics.quantiles(taken, n=100) if len(taken) > 1 else taken * 99
+    if len(taken) < FEWEST:
+        raise RuntimeError(f"{len(taken)} answers say nothing about quantiles.")
+    cuts = statistics.quantiles(taken, n=100)
     return Measured(len(taken), elapsed, cuts[49], cuts[98])

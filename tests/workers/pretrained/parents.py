@@ -122,7 +122,7 @@ class Runs:
             architecture=PRETRAINED,
             module="auto",
             method="redirect",
-            parameters={"max_steps": 20, "remaining_batch": 64},
+            parameters={"max_steps": 20, "remaining_batch": 64} | parent.family.parameters,
             min_agreement=0.8,
             seed=7,
             device="cpu",
