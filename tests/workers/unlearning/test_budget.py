@@ -41,8 +41,8 @@ def test_what_a_method_does_is_counted_by_its_defaults(digits: Digits) -> None:
     problem = digits.problem(
         remaining=Sized(48_000), forgotten=Sized(12_000), holdout=Sized(10_000)
     )
-    # All answers and three looks; one and a half lessons of 600 steps of 96.
-    assert work_of("distil", problem) == Work(60_000 + 6_000, 1.5 * 600 * 96)
+    # All answers and three looks; one and a half lessons of 767 steps of 128.
+    assert work_of("distil", problem) == Work(60_000 + 6_000, 1.5 * 767 * 128)
     # 20,000 + 12,000 + 2,000 twice, and two attempts of 10 looks and of 100 steps.
     assert redirection(RedirectConfig(), problem) == Work(68_000 + 20 * 14_000, 200 * (256 + 64))
     assert work_of("guided", problem) == Work(68_000 + 60 * 14_000, 600 * (256 + 128))

@@ -103,9 +103,12 @@ def test_where_log_odds_cost_agreement_they_are_given_up_before_steps_get_smalle
     assert result.reached
 
 
-@pytest.mark.parametrize(("fixed", "kept"), [(False, True), (True, False)])
-def test_held_out_decisions_may_change_further_where_the_gate_judges_them(
-    digits: Digits, monkeypatch: pytest.MonkeyPatch, *, fixed: bool, kept: bool
+@pytest.mark.parametrize(
+    ("asked", "fixed", "kept"),
+    [("membership", False, True), ("membership", True, False), ("utility", False, False)],
+)
+def test_held_out_decisions_may_change_further_for_a_level_where_the_gate_judges_them(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch, asked: str, *, fixed: bool, kept: bool
 ) -> None:
     """The floor for held-out samples, with its reserve, lies above 0.93 here."""
     made: list[Edit] = []
@@ -116,7 +119,7 @@ def test_held_out_decisions_may_change_further_where_the_gate_judges_them(
         return attempt(edit, *given)
 
     monkeypatch.setattr(Edit, "attempt", noted)
-    run(digits.problem(fixed_floor=fixed, parameters=FEW_STEPS["redirect"]))
+    run(digits.problem(target_level=asked, fixed_floor=fixed, parameters=FEW_STEPS["redirect"]))
 
     assert (
         made[0].kept(Look(1, agreement=1.0, unseen_agreement=0.93, turned=1.0, apart=0.0)) is kept

@@ -7,10 +7,10 @@ from typing import ClassVar
 from workers.unlearning.base import ParameterError
 from workers.unlearning.knobs import Knobs, knob
 
-# Over FEW samples or more, the first lesson takes ENOUGH passes. Over n fewer ones, passes grow as
-# (FEW / n) to the POWER, up to MOST: a network that has seen each of 48,000 images once has learnt
+# Over FEW samples, the first lesson takes ENOUGH passes. Over n others, passes go as (FEW / n) to a
+# power, from MOST to LEAST: a network that has seen each of a million images once has learnt
 # nearly all of them, and one that has seen each of 800 images once has learnt next to nothing.
-ENOUGH, FEW, POWER, MOST = 1.2, 40_000, 2 / 3, 7.0
+ENOUGH, FEW, POWER_OF_FEWER, POWER_OF_MORE, MOST, LEAST = 3.5, 8_000, 2 / 3, 0.3, 7.0, 1.2
 # A network learns by steps as well as by samples: few samples are taken in smaller batches.
 AIMED = 600
 # All lessons together take up to so many times the steps of the first one.
@@ -66,7 +66,8 @@ class DistilConfig(Knobs):
 
     def passes_of(self, count: int) -> float:
         """How often the first lesson goes through `count` remaining samples."""
-        return self.passes or min(MOST, ENOUGH * max(1.0, (FEW / count) ** POWER))
+        power = POWER_OF_FEWER if count < FEW else POWER_OF_MORE
+        return self.passes or min(MOST, max(LEAST, ENOUGH * (FEW / count) ** power))
 
     def batch_of(self, count: int) -> int:
         """Samples a step: as many as make `AIMED` steps of the first lesson."""

@@ -10,7 +10,7 @@ from torch.nn import functional
 from workers.statistics.agreement import agreement
 from workers.statistics.floors import Floors
 from workers.unlearning.adam import Adam
-from workers.unlearning.base import Problem, Samples, UnlearningError
+from workers.unlearning.base import LEVELS, Problem, Samples, UnlearningError
 from workers.unlearning.batches import Cycle, Pair
 from workers.unlearning.copying import duplicate, learnable, trainable
 from workers.unlearning.embedding import answer
@@ -28,8 +28,9 @@ ENOUGH = 10
 NEARLY_ALL = 0.9
 
 # Where no operator has set a floor, the gate judges held-out decisions that have changed, and
-# retrained networks change 5 % and more of them. So much of that room an edit may use beyond the
-# floor for held-out samples: without it, log-odds are given up where a network knows much by heart.
+# retrained networks change 5 % and more of them. Where more than utility is asked for, an edit may
+# use so much of that room beyond the floor for held-out samples: without it, log-odds are given up
+# where a network knows much by heart.
 ROOM = 0.03
 
 # Where agreement is so far below its floor, an attempt does not bring it back.
@@ -83,7 +84,8 @@ class Edit:
         self._everyone = torch.arange(len(targets.turned))
         count = len(problem.forgotten), len(problem.remaining)
         self._floors = Floors(problem.min_agreement, *count, config.agreement_reserve)
-        self._room = 0.0 if problem.fixed_floor else ROOM
+        more = LEVELS.index(problem.target_level) > LEVELS.index("utility")
+        self._room = ROOM if more and not problem.fixed_floor else 0.0
         # Of samples that nobody has seen, neighbours contradict a share too: more than is left
         # then would stand out.
         share = min(config.turned_share, 1.0 - targets.natural)
