@@ -1,17 +1,21 @@
-"""What happened, append-only: the history of requests, jobs, datasets and models."""
+"""What happened, append-only: the history of requests, jobs, datasets, models and keys."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Identity, String, Uuid, func
+from sqlalchemy import BigInteger, FetchedValue, ForeignKey, Identity, String, Uuid, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.core.tables.base import Base
 
 
 class Event(Base):
-    """One event. `data` holds counts, states and versions; never a sample ID."""
+    """One event. `data` holds counts, states and versions; never a sample ID.
+
+    The database refuses to change or remove one. So an event keeps the numbers and the names of
+    its dataset and its model when these are gone: an invalid one is replaced by its namesake.
+    """
 
     __tablename__ = "events"
 
@@ -19,8 +23,13 @@ class Event(Base):
     # The moment itself, not the start of its transaction, so that order and time agree.
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     kind: Mapped[str] = mapped_column(String(64))
-    dataset_id: Mapped[int | None] = mapped_column(ForeignKey("datasets.id", ondelete="SET NULL"))
-    model_id: Mapped[int | None] = mapped_column(ForeignKey("models.id", ondelete="SET NULL"))
+    # The default is for the release before actors, which names none.
+    actor: Mapped[str] = mapped_column(server_default="system")
+    dataset_id: Mapped[int | None]
+    model_id: Mapped[int | None]
+    # Filled in by the database, whoever records the event.
+    dataset_name: Mapped[str | None] = mapped_column(FetchedValue())
+    model_name: Mapped[str | None] = mapped_column(FetchedValue())
     request_id: Mapped[UUID | None] = mapped_column(
         Uuid, ForeignKey("deletion_requests.id"), index=True
     )
