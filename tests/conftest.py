@@ -24,7 +24,7 @@ from filelock import FileLock
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.orm import Session
 
-from service.core import keys, schema
+from service.core import actors, keys, schema
 from service.core.db import Database
 from service.core.settings import Settings
 from service.embedded import EmbeddedPostgres, EmbeddedRedis, ServerURLs
@@ -175,7 +175,7 @@ def database_url(servers: ServerURLs, template: str) -> Iterator[str]:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    opened = Database(database_url, pool_size=8)
+    opened = Database(database_url, pool_size=8, actor=actors.SYSTEM)
     yield opened
     opened.dispose()
 
@@ -183,7 +183,7 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def session(database: Database) -> Iterator[Session]:
     """A session that commits nothing by itself."""
-    with Session(database.engine, expire_on_commit=False) as opened:
+    with database.session() as opened:
         yield opened
 
 

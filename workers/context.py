@@ -4,6 +4,7 @@ import os
 import socket
 from functools import cache
 
+from service.core import actors
 from service.core.db import Database
 from service.core.errors import ConfigurationError
 from service.core.settings import Settings
@@ -28,7 +29,11 @@ def database() -> Database:
     patience = settings().lease_seconds / 2
     size = 2 + 2 * settings().registrations_at_once
     return Database(
-        database_url(), pool_size=size, application="unlearnd worker", patience=patience
+        database_url(),
+        pool_size=size,
+        application="unlearnd worker",
+        actor=actors.worker(),
+        patience=patience,
     )
 
 
@@ -39,6 +44,7 @@ def bulk_database() -> Database:
         database_url(),
         pool_size=settings().registrations_at_once,
         application="unlearnd worker",
+        actor=actors.worker(),
         watched_by=database(),
     )
 

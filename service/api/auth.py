@@ -4,7 +4,7 @@ from fastapi.security import HTTPBearer
 from sqlalchemy.orm import Session
 
 from service.api.problems import UnauthorizedError
-from service.core import keys
+from service.core import actors, keys
 from service.core.keys import Caller
 
 SCHEME = "bearer "
@@ -28,10 +28,13 @@ def key_in(authorization: str | None) -> str:
 def authenticate(session: Session, authorization: str | None) -> Caller:
     """Whose key the header `Authorization` holds, as the database has it at this moment.
 
+    From then on it is they who act in this session.
+
     Raises:
         UnauthorizedError: there is no key, or one that is not known or was revoked.
     """
     caller = keys.recognise(session, key_in(authorization))
     if caller is None:
         raise UnauthorizedError("This key is not known here, or was revoked.")
+    actors.acts(session, actors.key(caller.name))
     return caller

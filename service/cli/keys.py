@@ -7,12 +7,15 @@ from typing import Annotated
 import typer
 from rich.table import Table
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from service.cli.console import fail, out
 from service.cli.preflight import refuse_unreachable_database
 from service.cli.servers import with_servers
-from service.core import keys
+from service.core import actors, keys
 from service.core.db import Database
+from service.core.facts import kinds
+from service.core.facts.record import record
 from service.core.settings import Settings
 from service.core.tables import APIKey
 
@@ -25,7 +28,12 @@ def open_database() -> Database:
     settings = with_servers(Settings(), redis=False)
     assert settings.database_url  # noqa: S101 (with_servers names it)
     refuse_unreachable_database(settings.database_url)
-    return Database(settings.database_url, pool_size=1)
+    return Database(settings.database_url, pool_size=1, actor=actors.CLI)
+
+
+def store(session: Session, row: APIKey) -> None:
+    session.add(row)
+    record(session, kinds.KeyCreated(name=row.name, key_id=row.prefix))
 
 
 def ensure_admin_key(database: Database, path: Path) -> str:
@@ -36,7 +44,7 @@ def ensure_admin_key(database: Database, path: Path) -> str:
             if keys.recognise(session, text) is not None:
                 return text
         key = keys.create(ADMIN)
-        session.add(key.row)
+        store(session, key.row)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -52,7 +60,7 @@ def create(name: Annotated[str, typer.Argument(help="Whose key it is.")]) -> Non
         fail(f"Name whose key it is, in 1 to {MOST_CHARACTERS} printable characters.")
     key = keys.create(name)
     with open_database().unit_of_work() as session:
-        session.add(key.row)
+        store(session, key.row)
     out.print(key.text)
 
 
@@ -78,3 +86,4 @@ def revoke(key_id: Annotated[str, typer.Argument(help="Its id, from `keys list`.
             fail(f"There is no key {key_id!r}: see `unlearnd keys list`.")
         if key.revoked_at is None:
             key.revoked_at = session.scalars(select(func.now())).one()
+            record(session, kinds.KeyRevoked(name=key.name, key_id=key.prefix))

@@ -14,6 +14,7 @@ from service.cli.preflight import (
     refuse_unreachable_database,
 )
 from service.cli.servers import environment, with_servers
+from service.core import actors
 from service.core.db import Database
 from service.core.errors import ConfigurationError
 from service.core.logging import configure_logging, log_what_nobody_handles
@@ -94,6 +95,7 @@ def dispatcher() -> None:
         settings.database_url,
         pool_size=2,
         application="unlearnd dispatcher",
+        actor=actors.DISPATCHER,
         patience=settings.database_patience_seconds,
     )
     with stop_signals() as signals:

@@ -21,7 +21,7 @@ from service.cli.preflight import (
     refuse_unreachable_database,
 )
 from service.cli.servers import Running, announced, base_url, environment, find_running
-from service.core import schema
+from service.core import actors, schema
 from service.core.db import Database
 from service.core.errors import ConfigurationError
 from service.core.settings import Settings
@@ -107,7 +107,7 @@ def prepare_database(settings: Settings) -> str:
     """Migrate, and make the administrator's key; returns the key."""
     assert settings.database_url  # noqa: S101 (the caller fills it in)
     schema.upgrade(settings.database_url)
-    database = Database(settings.database_url, pool_size=1)
+    database = Database(settings.database_url, pool_size=1, actor=actors.CLI)
     try:
         return ensure_admin_key(database, settings.admin_key_file)
     finally:

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from service.core import completion, events, publication
+from service.core import completion, publication
 from service.core.db import clock_now
+from service.core.facts import kinds
+from service.core.facts.record import record
 from service.core.tables import Job, JobReason, JobState
 
 BACKOFF = timedelta(seconds=2)
@@ -33,26 +35,29 @@ def queue_again(session: Session, job: Job, code: JobReason, reason: str) -> Non
     """A running job waits again, as if it had not begun."""
     job.move_to(JobState.QUEUED)
     job.phase, job.progress, job.metrics, job.rung_at = None, 0.0, [], None
-    events.record_job(session, "job.requeued", job, reason=reason, reason_code=code)
+    record(session, kinds.JobRequeued(**kinds.about(job), reason=reason, reason_code=code))
 
 
 def fail(session: Session, job: Job, code: JobReason, reason: str) -> None:
     """Give a job up. Its samples fall to the model's next job."""
     job.move_to(JobState.FAILED)
-    give_up(session, job, "job.failed", code, reason)
+    give_up(session, job, kinds.JobFailed, code, reason)
 
 
 def cancel(session: Session, job: Job) -> None:
     """End a job because somebody asked for it. Its requests have failed until they are retried."""
     job.move_to(JobState.CANCELLED)
-    give_up(session, job, "job.cancelled", JobReason.CANCELLED, "Cancelled by request.")
+    reason = "Cancelled by request."
+    give_up(session, job, kinds.JobCancelled, JobReason.CANCELLED, reason)
 
 
-def give_up(session: Session, job: Job, kind: str, code: JobReason, reason: str) -> None:
+def give_up(
+    session: Session, job: Job, kind: type[kinds.JobGivenUp], code: JobReason, reason: str
+) -> None:
     """What failing and being cancelled have in common: the model makes no further try by itself."""
     close(job, code, reason)
     model = publication.lock_model(session, job.model_id)
-    events.record_job(session, kind, job, reason=reason, reason_code=code)
+    record(session, kind(**kinds.about(job), reason=reason, reason_code=code))
     completion.give_up(session, model, job.tv)
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, aliased
 
-from service.core import clock, events
+from service.core import clock
+from service.core.facts.kinds import OUTCOMES
+from service.core.facts.record import record
 from service.core.tables import (
     LIVE,
     DeletionRequest,
@@ -139,11 +141,7 @@ def settle(session: Session, dataset_id: int) -> None:
             request.completed_at = session.scalar(select(func.now()))
             if not models and request.staged:
                 request.detail = NO_MODEL
-        events.record(
-            session,
-            f"request.{target}",
-            dataset_id=dataset_id,
-            request_id=request.id,
-            tv=request.tv,
-            models=len(models),
+        settled = OUTCOMES[target](
+            dataset_id=dataset_id, request_id=request.id, tv=request.tv, models=len(models)
         )
+        record(session, settled)

@@ -10,6 +10,7 @@ from sqlalchemy import Engine, create_engine, event, func, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from service.core import actors
 from service.core.patience import WatchedConnection, patient, watched
 
 # How long the kernel waits for a machine that answers nothing at all, where statements may be slow.
@@ -34,6 +35,9 @@ class Database:
     Without one, statements take as long as they take; a machine that is gone is noticed all the
     same, by the kernel, and a server that does nothing for them by `watched_by`, a database with a
     patience (decision 0018).
+
+    Its sessions say that `actor` acts. Without one, a session records nothing before it says so
+    itself: in the API that is whoever calls.
     """
 
     def __init__(
@@ -42,9 +46,11 @@ class Database:
         *,
         pool_size: int = 10,
         application: str = "unlearnd",
+        actor: str | None = None,
         patience: float | None = None,
         watched_by: "Database | None" = None,
     ) -> None:
+        self._actor = actor
         options = "-c timezone=UTC -c idle_in_transaction_session_timeout=300000"
         if patience is not None:
             limit = round(patience * 1000)
@@ -76,7 +82,10 @@ class Database:
 
     def session(self) -> Session:
         """A session that takes a connection when it is first used, and commits when it is told."""
-        return Session(self.engine, expire_on_commit=False)
+        opened = Session(self.engine, expire_on_commit=False)
+        if self._actor is not None:
+            actors.acts(opened, self._actor)
+        return opened
 
     @contextmanager
     def unit_of_work(self) -> Iterator[Session]:

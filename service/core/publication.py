@@ -1,13 +1,13 @@
 """What publishing, approving and rejecting a version have in common."""
 
-from typing import Any
-
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from service.core import clock, completion, events
+from service.core import clock, completion
 from service.core.db import clock_now
+from service.core.facts import kinds
+from service.core.facts.record import record
 from service.core.tables import Alias, Job, JobState, Model, ModelVersion, VersionState
 
 CHAMPION = "champion"
@@ -46,9 +46,22 @@ def promote(session: Session, model: Model, version: ModelVersion) -> None:
     if any(left.tv > version.tv for left in overtaken):
         model.failed_tv = 0
     model.held_tv = model.failed_tv
-    facts: dict[str, Any] = {"version": version.number, "digest": version.digest, "tv": version.tv}
-    events.record(session, "version.published", model_id=model.id, job_id=version.job_id, **facts)
-    events.record(session, "alias.moved", model_id=model.id, alias=CHAMPION, **facts)
+    published = kinds.VersionPublished(
+        model_id=model.id,
+        job_id=version.job_id,
+        version=version.number,
+        digest=version.digest,
+        tv=version.tv,
+    )
+    record(session, published)
+    moved = kinds.AliasMoved(
+        model_id=model.id,
+        alias=CHAMPION,
+        version=version.number,
+        digest=version.digest,
+        tv=version.tv,
+    )
+    record(session, moved)
     completion.settle(session, model.dataset_id)
 
 
@@ -63,9 +76,7 @@ def refuse(session: Session, version: ModelVersion, reason: str) -> None:
     """Reject a staged version. A dispatcher destroys its files once this is committed."""
     version.move_to(VersionState.REJECTED)
     decide(session, version, JobState.FAILED)
-    events.record(
-        session,
-        "version.rejected",
+    rejected = kinds.VersionRejected(
         model_id=version.model_id,
         job_id=version.job_id,
         version=version.number,
@@ -73,6 +84,7 @@ def refuse(session: Session, version: ModelVersion, reason: str) -> None:
         tv=version.tv,
         reason=reason,
     )
+    record(session, rejected)
 
 
 def decide(session: Session, version: ModelVersion, state: JobState) -> None:

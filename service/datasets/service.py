@@ -3,9 +3,10 @@
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.core import events
 from service.core.db import breaks
 from service.core.errors import ConflictError, NotFoundError
+from service.core.facts import kinds
+from service.core.facts.record import record
 from service.core.settings import Settings
 from service.core.tables import Dataset, DatasetState
 from service.datasets import queries
@@ -62,7 +63,7 @@ def register(session: Session, settings: Settings, order: DatasetCreate) -> Data
         if not breaks("uq_datasets_name", error):
             raise
         raise DatasetExistsError(f"Choose another name than {order.name}.") from None
-    events.record(session, "dataset.registered", dataset_id=dataset.id)
+    record(session, kinds.DatasetRegistered(dataset_id=dataset.id))
     return dataset
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from service.core.facts.kinds import RequestAccepted
 from service.core.tables import DeletionRequest, Disposition
 
 Counts: TypeAlias = dict[Disposition, int]
@@ -30,6 +31,13 @@ class Given(Protocol):
 
     def resolve(self, session: Session, request_id: UUID, dataset_id: int) -> Counts:
         """Store each ID with what it names, and count them by disposition."""
+
+
+def accepted(request: DeletionRequest) -> RequestAccepted:
+    """What history says of a request that was accepted, in whichever way."""
+    return RequestAccepted(
+        dataset_id=request.dataset_id, request_id=request.id, total=request.total
+    )
 
 
 def counted(rows: Iterable[Any]) -> Counts:

@@ -6,8 +6,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session, make_transient_to_detached
 
 from service.core import clock
+from service.core.facts.record import INTO_EVENTS, SELECT_FACT, parameters
 from service.core.tables import DeletionRequest
-from service.deletion_requests.given import Counts, counted
+from service.deletion_requests.given import Counts, accepted, counted
 
 # Each ID with its place in the list, the row that it names, and its first disposition.
 LISTED = """
@@ -75,16 +76,14 @@ ACCEPT = """
                total, staged, not_found, 0, duplicate, false
         FROM counted, tick
     ), noted AS (
-        INSERT INTO events (kind, dataset_id, request_id, data)
-        SELECT 'request.accepted', :dataset_id, :request_id, jsonb_build_object('total', total)
-        FROM counted, tick
+        {into_events} {select_fact} FROM tick
     )
     SELECT tick.tv, staged, not_found, duplicate FROM counted, tick
 """
 
 
 RESOLVE_ALL = text(RESOLVE_LISTED.format(listed=LISTED))
-ACCEPT_ALL = text(ACCEPT.format(listed=LISTED))
+ACCEPT_ALL = text(ACCEPT.format(listed=LISTED, into_events=INTO_EVENTS, select_fact=SELECT_FACT))
 
 
 class Listed:
@@ -110,11 +109,12 @@ class Listed:
             "received_at": request.received_at,
             "due_at": request.due_at,
         }
-        accepted = connection.execute(ACCEPT_ALL, keys).one_or_none()
-        if accepted is None:
+        keys |= parameters(session, accepted(request))
+        stored = connection.execute(ACCEPT_ALL, keys).one_or_none()
+        if stored is None:
             connection.exec_driver_sql(UNDO)
             return False
-        request.tv, request.staged, request.not_found, request.duplicate = accepted
+        request.tv, request.staged, request.not_found, request.duplicate = stored
         # From here on it is a row that the session has read.
         make_transient_to_detached(request)
         session.add(request)

@@ -130,5 +130,10 @@ class EventRead(Resource):
     id: int
     at: AwareDatetime
     kind: str
+    actor: str = Field(
+        description="Who acted: `key:NAME` for the caller with the key of that name, "
+        "`worker:HOST`, `dispatcher`, `cli`, or `system` for what was recorded before there were "
+        "actors."
+    )
     job_id: UUID | None
     data: dict[str, Any]

@@ -5,13 +5,15 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
 
-from service.core import clock, completion, deadlines, events
+from service.core import clock, completion, deadlines
 from service.core.errors import IllegalMoveError, InvalidError, NotFoundError
+from service.core.facts import kinds
+from service.core.facts.record import record
 from service.core.settings import Settings
 from service.core.tables import DeletionRequest, Disposition, RequestState
 from service.datasets import service as datasets
 from service.deletion_requests import queries
-from service.deletion_requests.given import Given
+from service.deletion_requests.given import Given, accepted
 from service.deletion_requests.listed import Listed
 from service.deletion_requests.schemas import DeletionRequestCreate, UploadCreate
 
@@ -76,13 +78,7 @@ def accept_given(
     refuse_too_large_a_share(order.dataset, request.staged, target.rows, limit)
     session.add(request)
     session.flush()
-    events.record(
-        session,
-        "request.accepted",
-        dataset_id=target.dataset_id,
-        request_id=request.id,
-        total=request.total,
-    )
+    record(session, accepted(request))
     clock.stamp(session, request, found=given.found)
     if request.staged and target.policies:
         return request
@@ -161,9 +157,7 @@ def cancel(session: Session, request_id: UUID) -> DeletionRequest:
     request = lock(session, request_id)
     request.move_to(RequestState.CANCELLED)
     clock.lift(session, request)
-    events.record(
-        session, "request.cancelled", dataset_id=request.dataset_id, request_id=request.id
-    )
+    record(session, kinds.RequestCancelled(dataset_id=request.dataset_id, request_id=request.id))
     return request
 
 
@@ -185,5 +179,5 @@ def retry(session: Session, request_id: UUID) -> DeletionRequest:
     for model in models:
         if model.failed_tv >= request.tv:
             model.held_tv = model.failed_tv = 0
-    events.record(session, "request.retried", dataset_id=request.dataset_id, request_id=request.id)
+    record(session, kinds.RequestRetried(dataset_id=request.dataset_id, request_id=request.id))
     return request

@@ -19,6 +19,7 @@ from service.api.problems import (
     problems,
 )
 from service.api.uploads import SenderDep, UploadRoute, Uploads, UploadsDep
+from service.core import actors
 from service.core.db import Database
 from service.datasets import service as datasets
 from service.datasets.service import DatasetNotFoundError, DatasetNotReadyError
@@ -87,6 +88,7 @@ async def upload_deletion_request(
                 def accept() -> Response:
                     given = Spooled(spool.blocks(), spool.total)
                     with bulk.unit_of_work() as session:
+                        actors.acts(session, actors.key(caller.name))
                         once = Once(session, caller, idempotency_key, upload)
                         into = partial(service.accept_given, session, settings, order, given)
                         return answer_once(request, session, once, order.dataset, into)

@@ -7,8 +7,9 @@ import structlog
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, contains_eager
 
-from service.core import events
 from service.core.db import Database, clock_now
+from service.core.facts import kinds
+from service.core.facts.record import record
 from service.core.storage import LocalStore, StorageError
 from service.core.tables import Model, ModelVersion, VersionState
 from service.dispatcher.steps import each
@@ -90,12 +91,11 @@ def destroy_version(session: Session, version_id: int, store: LocalStore) -> Non
     if version.state == VersionState.SUPERSEDED:
         version.move_to(VersionState.DESTROYED)
     version.destroyed_at = clock_now
-    events.record(
-        session,
-        "version.destroyed",
+    destroyed = kinds.VersionDestroyed(
         model_id=version.model_id,
         version=version.number,
         digest=version.digest,
         reason=reason,
     )
+    record(session, destroyed)
     log.info("version destroyed", model=version.model.name, version=version.number)

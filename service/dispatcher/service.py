@@ -10,8 +10,10 @@ from celery import Celery
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from service.core import attempts, completion, events
+from service.core import attempts, completion
 from service.core.db import Database, clock_now
+from service.core.facts import kinds
+from service.core.facts.record import record
 from service.core.messages import IndexDataset, Message, RunJob, ValidateModel, send
 from service.core.settings import Settings
 from service.core.storage import LocalStore
@@ -95,7 +97,7 @@ def make_job(session: Session, model_id: int) -> None:
     )
     if made is None:
         return
-    events.record(session, "job.queued", model_id=model.id, job_id=made, tv=tv)
+    record(session, kinds.JobQueued(model_id=model.id, job_id=made, tv=tv))
     # What earlier jobs failed is this one's now, and reads so.
     completion.settle(session, model.dataset_id)
     log.info("job made", job_id=str(made), model=model.name, tv=tv)

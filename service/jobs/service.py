@@ -4,9 +4,11 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from service.core import attempts, clock, events, publication
+from service.core import attempts, clock, publication
 from service.core.db import clock_now
 from service.core.errors import IllegalMoveError, NotFoundError
+from service.core.facts import kinds
+from service.core.facts.record import record
 from service.core.tables import Job, JobState
 from service.jobs import queries
 from service.jobs.queries import FoundJob
@@ -46,7 +48,7 @@ def cancel(session: Session, job_id: UUID) -> FoundJob:
     elif job.state == JobState.RUNNING:
         if job.cancel_requested_at is None:
             job.cancel_requested_at = clock_now
-            events.record_job(session, "job.cancel_requested", job)
+            record(session, kinds.JobCancelRequested(**kinds.about(job)))
     else:
         raise IllegalMoveError(refusal_of(job), state=str(job.state))
     session.flush()

@@ -3,9 +3,11 @@
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.core import clock, events
+from service.core import clock
 from service.core.db import breaks
 from service.core.errors import ConflictError, InvalidError, NotFoundError
+from service.core.facts import kinds
+from service.core.facts.record import record
 from service.core.settings import Settings
 from service.core.tables import Alias, Model, ModelState, ModelVersion
 from service.datasets import service as datasets
@@ -94,7 +96,7 @@ def register(session: Session, settings: Settings, order: ModelCreate) -> Model:
         if not breaks("uq_models_name", error):
             raise
         raise ModelExistsError(f"Choose another name than {order.name}.") from None
-    events.record(session, "model.registered", dataset_id=dataset.id, model_id=model.id)
+    record(session, kinds.ModelRegistered(dataset_id=dataset.id, model_id=model.id))
     return model
 
 

@@ -64,7 +64,7 @@ class Rows:
         url = self.url_of(self.servers.postgres.direct_url)
         if self._database is None or str(self._database.engine.url) != str(make_url(url)):
             self.forget_database()
-            self._database = Database(url, pool_size=4, application="drill")
+            self._database = Database(url, pool_size=4, application="drill", actor="system")
         return self._database
 
     def forget_database(self) -> None:

@@ -83,7 +83,7 @@ def test_servers_of_up_that_are_killed_under_load_come_back_and_lose_nothing(
     assert caller.statuses() <= {0, 202, 503}
     assert up.http.get("/readyz").status_code == 200
     told = json.loads((up.settings.home_dir / "run.json").read_text(encoding="utf-8"))
-    database = Database(told["database_url"], pool_size=2, application="drill")
+    database = Database(told["database_url"], pool_size=2, application="drill", actor="system")
     try:
         wait_until(lambda: nothing_is_open(database), every=0.3, patience=2 * PATIENCE_SECONDS)
         with database.unit_of_work() as session:

@@ -47,7 +47,7 @@ def main() -> int:
             redis_url=urls.redis_url,
         )
         schema.upgrade(urls.database_url)
-        database = Database(urls.database_url, pool_size=2)
+        database = Database(urls.database_url, pool_size=2, actor="system")
         try:
             world = fill(database, settings)
         finally:

@@ -4,8 +4,6 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy.orm import Session
-
 from service.core import keys
 from service.core.db import Database
 from service.core.settings import Settings
@@ -25,7 +23,7 @@ class World:
 
 
 def fill(database: Database, settings: Settings) -> World:
-    with Session(database.engine, expire_on_commit=False) as session:
+    with database.session() as session:
         key = keys.create("fuzz")
         session.add(key.row)
         digits = factories.dataset(session, rows=1000)

@@ -11,7 +11,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, select, text
 from sqlalchemy.orm import Session
 
-from service.core import events, keys, schema
+from service.core import actors, keys, schema
+from service.core.facts import kinds
+from service.core.facts.record import record
 from service.core.tables import Base, IdempotencyKey, Tombstone
 from tests import factories
 from tests.service.racing import at_once
@@ -35,7 +37,7 @@ def names(engine: Engine) -> set[str]:
 
 def fill(engine: Engine) -> None:
     """At least one row in every table, and a partition of `samples`."""
-    with Session(engine, expire_on_commit=False) as session:
+    with Session(engine, expire_on_commit=False, info={actors.ACTOR: actors.SYSTEM}) as session:
         digits = factories.dataset(session, rows=10)
         model = factories.model(session, digits)
         request = factories.request(session, ["s-1"])
@@ -43,7 +45,7 @@ def fill(engine: Engine) -> None:
         job = factories.job(session, model, head, tv=1)
         version = factories.publish(session, model, tv=1)
         version.job_id = job.id
-        events.record_job(session, "job.published", job)
+        record(session, kinds.JobCancelRequested(**kinds.about(job)))
         key = keys.create("admin")
         session.add(key.row)
         session.flush()

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select, update
 from sqlalchemy.orm import Session
 
-from service.core import clock
+from service.core import actors, clock
 from service.core.db import clock_now
 from service.core.settings import Settings
 from service.core.tables import LIVE, Dataset, DeletionRequest, Job, JobPhase, JobReason, Model
@@ -76,7 +76,10 @@ class Real:
         """A session like every process has its own, committed or rolled back at its end."""
         with (
             Session(
-                self.connection, join_transaction_mode="create_savepoint", expire_on_commit=False
+                self.connection,
+                join_transaction_mode="create_savepoint",
+                expire_on_commit=False,
+                info={actors.ACTOR: actors.SYSTEM},
             ) as session,
             session.begin(),
         ):
@@ -285,7 +288,8 @@ def as_seen(modelled: state.State) -> state.State:
 def begin(connection: Connection, name: str) -> Real:
     """A dataset of its own, with a model whose version 1 knows of no deletion."""
     real = Real(connection, name, 0, 0)
-    with Session(connection, join_transaction_mode="create_savepoint") as session:
+    acting = {actors.ACTOR: actors.SYSTEM}
+    with Session(connection, join_transaction_mode="create_savepoint", info=acting) as session:
         made: Dataset = factories.dataset(session, name, rows=2 * lease.REQUESTS)
         real.dataset_id = made.id
         real.model_id = factories.model(session, made, name, max_fraction=1).id

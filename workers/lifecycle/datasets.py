@@ -13,8 +13,9 @@ from sqlalchemy import column, func, select, table, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from service.core import events
 from service.core.db import clock_now
+from service.core.facts import kinds
+from service.core.facts.record import record
 from service.core.reasons import JobReason
 from service.core.tables import Dataset, DatasetState
 from workers.data.errors import DatasetError
@@ -136,7 +137,7 @@ def accept(
     dataset.move_to(DatasetState.READY)
     dataset.indexed_at = clock_now
     leases.release(dataset)
-    events.record(session, "dataset.ready", dataset_id=dataset.id, rows=rows)
+    record(session, kinds.DatasetReady(dataset_id=dataset.id, rows=rows))
 
 
 def refuse(session: Session, claimed: ClaimedDataset, code: JobReason, reason: str) -> None:
@@ -144,9 +145,8 @@ def refuse(session: Session, claimed: ClaimedDataset, code: JobReason, reason: s
     dataset.move_to(DatasetState.INVALID)
     dataset.reason_code, dataset.reason = code, reason
     leases.release(dataset)
-    events.record(
-        session, "dataset.invalid", dataset_id=dataset.id, reason=reason, reason_code=code
-    )
+    invalid = kinds.DatasetInvalid(dataset_id=dataset.id, reason=reason, reason_code=code)
+    record(session, invalid)
 
 
 def put_back(
@@ -159,14 +159,10 @@ def put_back(
     leases.release(dataset)
     # What was at fault is given the time that a lost message is given.
     dataset.rung_at = clock_now
-    events.record(
-        session,
-        "dataset.requeued",
-        dataset_id=dataset.id,
-        attempt=dataset.attempt,
-        reason=reason,
-        reason_code=code,
+    requeued = kinds.DatasetRequeued(
+        dataset_id=dataset.id, attempt=dataset.attempt, reason=reason, reason_code=code
     )
+    record(session, requeued)
 
 
 def give_back(session: Session, claimed: ClaimedDataset) -> None:

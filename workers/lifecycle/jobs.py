@@ -14,8 +14,10 @@ import numpy.typing as npt
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from service.core import attempts, clock, events, publication
+from service.core import attempts, clock, publication
 from service.core.db import clock_now
+from service.core.facts import kinds
+from service.core.facts.record import record
 from service.core.policy import Policy
 from service.core.tables import (
     Dataset,
@@ -97,7 +99,7 @@ def claim(session: Session, job_id: UUID, owner: str, seconds: float) -> Claimed
         job.move_to(JobState.CANCELLED)
         code, reason = JobReason.NOTHING_LEFT, "All its requests were cancelled: nothing is left."
         attempts.close(job, code, reason)
-        events.record_job(session, "job.cancelled", job, reason=reason, reason_code=code)
+        record(session, kinds.JobCancelled(**kinds.about(job), reason=reason, reason_code=code))
         return None
     job.move_to(JobState.RUNNING)
     held_since = time.monotonic()
@@ -107,7 +109,7 @@ def claim(session: Session, job_id: UUID, owner: str, seconds: float) -> Claimed
     policy = Policy.model_validate(model.policy)
     job.target_level = policy.target_level
     begin_requests(session, dataset_id, after=job.parent_tv, upto=job.tv)
-    events.record_job(session, "job.started", job, parent_version=parent.number)
+    record(session, kinds.JobStarted(**kinds.about(job), parent_version=parent.number))
     session.flush()
     session.refresh(job)
     return ClaimedJob(

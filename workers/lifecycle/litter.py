@@ -4,15 +4,16 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from service.core import events, publication
+from service.core import publication
 from service.core.db import Database
+from service.core.facts import kinds
+from service.core.facts.record import record
 from service.core.storage import LocalStore
 from service.core.tables import Job, JobState, Model, ModelVersion
 
@@ -38,9 +39,8 @@ def sweep(database: Database, store: LocalStore, *, older_than: float) -> int:
                 continue
             store.destroy(model, digest)
             removed += 1
-            # By its name only: a reference would wait for whoever claims the job, who waits for us.
-            facts: dict[str, Any] = {"job": str(job_id), "digest": digest}
-            events.record(session, "version.abandoned", model_id=model_id, **facts)
+            abandoned = kinds.VersionAbandoned(model_id=model_id, job=str(job_id), digest=digest)
+            record(session, abandoned)
             log.warning("removed files without a version", model=model, digest=digest)
     return removed
 

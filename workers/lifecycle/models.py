@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from service.core import completion, events
+from service.core import completion
 from service.core.db import clock_now
+from service.core.facts import kinds
+from service.core.facts.record import record
 from service.core.reasons import JobReason
 from service.core.tables import Dataset, Model, ModelState
 from workers.lifecycle import leases
@@ -46,15 +48,14 @@ def accept(session: Session, claimed: ClaimedModel, written: Written) -> None:
     version = first_version(session, model, written)
     model.move_to(ModelState.READY)
     leases.release(model)
-    events.record(
-        session,
-        "model.ready",
+    ready = kinds.ModelReady(
         dataset_id=model.dataset_id,
         model_id=model.id,
         version=version.number,
         digest=version.digest,
         tv=version.tv,
     )
+    record(session, ready)
     completion.settle(session, model.dataset_id)
 
 
@@ -64,14 +65,10 @@ def refuse(session: Session, claimed: ClaimedModel, code: JobReason, reason: str
     model.move_to(ModelState.INVALID)
     model.reason_code, model.reason = code, reason
     leases.release(model)
-    events.record(
-        session,
-        "model.invalid",
-        dataset_id=model.dataset_id,
-        model_id=model.id,
-        reason=reason,
-        reason_code=code,
+    invalid = kinds.ModelInvalid(
+        dataset_id=model.dataset_id, model_id=model.id, reason=reason, reason_code=code
     )
+    record(session, invalid)
     completion.settle(session, model.dataset_id)
 
 
@@ -85,15 +82,14 @@ def put_back(
     leases.release(model)
     # What was at fault is given the time that a lost message is given.
     model.rung_at = clock_now
-    events.record(
-        session,
-        "model.requeued",
+    requeued = kinds.ModelRequeued(
         dataset_id=model.dataset_id,
         model_id=model.id,
         attempt=model.attempt,
         reason=reason,
         reason_code=code,
     )
+    record(session, requeued)
 
 
 def give_back(session: Session, claimed: ClaimedModel) -> None:

@@ -1,12 +1,12 @@
 """From a finished run to a version: one transaction, behind the fence."""
 
-from typing import Any
-
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.core import attempts, clock, events
+from service.core import attempts, clock
 from service.core.db import clock_now
+from service.core.facts import kinds
+from service.core.facts.record import record
 from service.core.publication import CHAMPION, lock_model, point, promote
 from service.core.tables import (
     Job,
@@ -64,22 +64,25 @@ def publish(session: Session, claimed: ClaimedJob, outcome: Unlearned) -> ModelV
     # The version's files say it too, and are destroyed one day; the evidence must outlive them.
     job.commitment = outcome.commitment
     session.flush()
-    levels = {"target_level": job.target_level, "level": outcome.audit["level"]}
     if good:
-        close_published(session, job, version, levels)
+        close_published(session, job, version, outcome)
         promote(session, model, version)
     else:
-        hold_for_review(session, job, model, version, outcome, levels)
+        hold_for_review(session, job, model, version, outcome)
     return version
 
 
-def close_published(
-    session: Session, job: Job, version: ModelVersion, levels: dict[str, Any]
-) -> None:
+def close_published(session: Session, job: Job, version: ModelVersion, outcome: Unlearned) -> None:
     job.move_to(JobState.PUBLISHED)
     job.progress = 1.0
     attempts.close(job, None, None)
-    events.record_job(session, "job.published", job, version=version.number, **levels)
+    published = kinds.JobPublished(
+        **kinds.about(job),
+        version=version.number,
+        target_level=job.target_level,
+        level=outcome.audit["level"],
+    )
+    record(session, published)
 
 
 def hold_for_review(
@@ -88,7 +91,6 @@ def hold_for_review(
     model: Model,
     version: ModelVersion,
     outcome: Unlearned,
-    levels: dict[str, Any],
 ) -> None:
     job.move_to(JobState.NEEDS_REVIEW)
     if outcome.passed:
@@ -96,8 +98,15 @@ def hold_for_review(
     else:
         attempts.close(job, JobReason.GATE_NOT_PASSED, " ".join(outcome.reasons))
     model.held_tv = job.tv
-    facts: dict[str, Any] = {"reason": job.reason, "reason_code": job.reason_code, **levels}
-    events.record_job(session, "job.needs_review", job, version=version.number, **facts)
+    waiting = kinds.JobNeedsReview(
+        **kinds.about(job),
+        version=version.number,
+        target_level=job.target_level,
+        level=outcome.audit["level"],
+        reason=job.reason,
+        reason_code=job.reason_code,
+    )
+    record(session, waiting)
 
 
 def first_version(session: Session, model: Model, written: Written) -> ModelVersion:

@@ -45,7 +45,7 @@ def test_a_sample_that_a_cancellation_lifts_meanwhile_is_stamped_again(
             return factories.accept(opened, named)
 
     with ThreadPoolExecutor(2) as pool:
-        with Session(database.engine) as holder:
+        with database.session() as holder:
             clock.read(holder, dataset.id, lock=True)
             cancelled = pool.submit(cancel)
             waiting(database, 1)

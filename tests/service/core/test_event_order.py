@@ -5,8 +5,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from service.core import clock, events, publication
+from service.core import clock, publication
 from service.core.db import Database
+from service.core.facts import kinds
+from service.core.facts.record import record
 from service.core.tables import Dataset, DeletionRequest, Event, Job, Model
 from service.deletion_requests import queries
 from tests import factories
@@ -39,9 +41,10 @@ def test_an_event_is_not_numbered_before_an_earlier_one_is_committed(
 
     def record_second() -> None:
         with database.unit_of_work() as other:
-            events.record_job(other, "job.second", other.get_one(Job, second.id))
+            job = other.get_one(Job, second.id)
+            record(other, kinds.JobStarted(**kinds.about(job), parent_version=1))
 
-    events.record_job(session, "job.first", first)
+    record(session, kinds.JobCancelRequested(**kinds.about(first)))
     session.flush()
     with in_background(record_second) as recording, released(session):
         wait_for_blocked(database, recording)
@@ -50,7 +53,7 @@ def test_an_event_is_not_numbered_before_an_earlier_one_is_committed(
         recording.result()
 
     seen = read(database, after=last)
-    assert [kind for _, kind in seen] == ["job.first", "job.second"]
+    assert [kind for _, kind in seen] == ["job.cancel_requested", "job.started"]
     assert read(database, after=seen[0][0]) == seen[1:]
 
 

@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy.orm import Session
 
-from service.core import clock, events, publication
+from service.core import clock, publication
 from service.core.db import Database
+from service.core.facts import record
 from service.core.tables import DeletionRequest, Model, ModelVersion
 from tests import factories
 from tests.service.racing import in_background, released, wait_for_blocked
@@ -36,7 +37,7 @@ def publish_together(database: Database, claimed: list[ClaimedJob]) -> None:
         with database.unit_of_work() as session:
             return publishing.publish(session, second, factories.unlearned())
 
-    with Session(database.engine) as session:
+    with database.session() as session:
         publishing.publish(session, first, factories.unlearned())
         session.flush()
         with in_background(publish_second) as publishing_second:
@@ -66,7 +67,7 @@ def test_without_the_clocks_lock_each_would_miss_the_other(
     request, claimed = both
     read = clock.read
     monkeypatch.setattr(clock, "read", lambda session, key, lock: read(session, key, lock=not lock))
-    monkeypatch.setattr(events, "lock_dataset", lambda *_given: None)
+    monkeypatch.setattr(record, "lock_dataset", lambda *_given: None)
 
     publish_together(database, claimed)
 

@@ -27,7 +27,7 @@ def test_a_retry_that_waits_for_the_failure_starts_another_job(
         with database.unit_of_work() as other:
             return service.retry(other, request.id)
 
-    with Session(database.engine) as failing:
+    with database.session() as failing:
         jobs.fail(failing, claimed, JobReason.REFUSED, "The files have changed.")
         failing.flush()
         with in_background(retry) as retrying, released(failing):

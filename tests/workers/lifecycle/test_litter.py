@@ -111,7 +111,7 @@ def test_a_sweep_waits_for_a_claim_and_then_leaves_the_files(
     database: Database, store: LocalStore, job: Job
 ) -> None:
     files = put(store, "d1", job.id)
-    with Session(database.engine) as claiming:
+    with database.session() as claiming:
         assert jobs.claim(claiming, job.id, "worker", 60) is not None
         with in_background(lambda: sweep(database, store)) as sweeping:
             try:

@@ -213,7 +213,7 @@ def test_a_publication_that_is_rolled_back_leaves_nothing_and_can_be_repeated(
     database: Database, session: Session, job: Job, claim: Claim, publish: Publish
 ) -> None:
     claimed = claim(job)
-    with Session(database.engine) as other:
+    with database.session() as other:
         publishing.publish(other, claimed, factories.unlearned())
         other.flush()
         other.rollback()

@@ -91,7 +91,7 @@ def test_a_job_whose_parent_was_overtaken_is_queued_again_and_begins_from_the_ne
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def is_overtaken(plan: UnlearnPlan, *_: Any) -> Unlearned | Validated:
-        with Session(database.engine) as other:
+        with database.session() as other:
             factories.publish(other, other.get_one(Model, model.id), tv=0)
         return comes_to_a_version(plan)
 
