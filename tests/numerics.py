@@ -79,7 +79,7 @@ def described() -> str:
 def own() -> str | None:
     """The setting that changes nothing on this processor; None if each changes something."""
     same = torch.backends.cpu.get_cpu_capability() == "AVX2" and platform.machine() == "x86_64"
-    return "avx2" if same and (THREADS, PRECISION) == (1, torch.float32) else None
+    return "avx2" if same and (1, torch.float32) == (THREADS, PRECISION) else None
 
 
 def run(setting: str, arguments: list[str]) -> int:

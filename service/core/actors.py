@@ -20,7 +20,7 @@ class NoActorError(RuntimeError):
 
 
 def key(name: str) -> str:
-    """Whoever calls the API with a key of that name."""
+    """A caller of the API with a key of that name."""
     return f"key:{name}"
 
 

@@ -176,7 +176,7 @@ def about(job: Job) -> AboutJob:
     """The job as it is now.
 
     A fact keeps the job's clock: the next claim may raise that, and must not add past events to a
-    request that came in later, behind the back of whoever follows it.
+    request that came in later. Its readers may be beyond them already.
     """
     return {"model_id": job.model_id, "job_id": job.id, "attempt": job.attempt, "tv": job.tv}
 
@@ -272,7 +272,8 @@ class AliasMoved(VersionFact):
 class VersionAbandoned(Fact):
     """Files without a version were removed. `job` is the ID of the job that made them.
 
-    It is no reference: that would wait for whoever claims the job, who waits for us.
+    It is not a reference, because a foreign key would wait for a session that claims the job and
+    waits for this one.
     """
 
     kind = "version.abandoned"

@@ -1,8 +1,8 @@
 """Recording what happened, in the transaction in which it happens.
 
-Whoever follows a request reads its events by number, so they are committed in the order of their
-numbers: an event that a request shows is recorded with its dataset's row locked (decision 0012).
-The one exception is `request.accepted`, which nobody can be behind of.
+A caller that follows a request reads its events by number, so they are committed in the order of
+their numbers: an event that a request shows is recorded with its dataset's row locked (decision
+0012). `request.accepted` needs no lock: no reader can know the request before it commits.
 """
 
 import json
@@ -62,7 +62,7 @@ def parameters(session: Session, fact: Fact) -> dict[str, Any]:
 
 
 def lock_dataset(session: Session, model_id: int | None) -> None:
-    """Whoever else records an event of this dataset's requests waits until this is committed."""
+    """Make other sessions that record events of the dataset's requests wait for this commit."""
     of_model = select(Dataset.id).join(Model, Model.dataset_id == Dataset.id)
     locked = of_model.where(Model.id == model_id).with_for_update(of=Dataset, key_share=True)
     session.execute(locked)
