@@ -11,11 +11,16 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
+# Long enough for a command line to begin meanwhile, also where cores are busy.
+LONG = SLOW | {
+    "method_parameters": SLOW["method_parameters"] | {"min_steps": 600, "max_steps": 600}
+}
+
 
 def test_a_running_job_is_stopped_from_the_shell_and_its_request_is_retried(
     service: Service, digits: dict[str, Any]
 ) -> None:
-    service.register(digits, method=SLOW)
+    service.register(digits, method=LONG)
     accepted = service.delete(digits["forget"])
     job = service.job_in_phase("unlearning")
     runs = service.pids("workers.runner")

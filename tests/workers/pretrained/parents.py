@@ -57,8 +57,9 @@ class Parent:
     true: Tensor
 
     def validation(self, staging: Path, **change: Any) -> ValidatePlan:
-        given = {"min_agreement": 0.8} | change
-        return registration(self.directory.as_uri(), PRETRAINED, self.data, staging, **given)
+        uri = self.directory.as_uri()
+        plan = registration(uri, PRETRAINED, self.data, staging, min_agreement=0.8)
+        return plan.model_copy(update=change)
 
 
 def make_parent(name: str, place: Path) -> Parent:
