@@ -107,11 +107,12 @@ def audit(
             )
             for name, found in sets.items()
         }
+        read = (networks[0], before), (networks[1], after)
         moved = weights(
             networks[0],
             networks[1],
             networks[2],
-            partial(reader.some_logits, seed=seed),
+            partial(reader.some_logits, seed=seed, known=read),
             resamples=resamples,
             seed=seed,
         )
