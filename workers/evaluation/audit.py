@@ -107,12 +107,11 @@ def audit(
             )
             for name, found in sets.items()
         }
-        read = (networks[0], before), (networks[1], after)
         moved = weights(
             networks[0],
             networks[1],
             networks[2],
-            partial(reader.some_logits, seed=seed, known=read),
+            partial(reader.some_logits, seed=seed),
             resamples=resamples,
             seed=seed,
         )

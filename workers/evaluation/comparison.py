@@ -27,7 +27,6 @@ from workers.evaluation.representations import (
     FITTED,
     against_shams,
     displacement,
-    fit,
     pairs,
     sham_pairs,
     two_sample,
@@ -166,14 +165,12 @@ def _representation(
     usual = [sham_pairs(like.unseen, members) for members in unseen]
 
     def test(answers: Answers) -> TwoSample:
-        probe = fit(answers["remaining"], fitted)
-        everyone = torch.arange(len(answers["holdout"]))
-        unseen = displacement(probe, answers, like, "holdout", everyone)
-        first = displacement(probe, answers, like, "forgotten", rows["forgotten"])
-        second = unseen[rows["holdout"]]
+        first, second = (displacement(answers, like, name, rows[name], fitted) for name in rows)
         # The same swaps before and after.
         swapped = two_sample(first, second, torch.Generator().manual_seed(seed))
-        held = against_shams(first.squeeze(1), second.squeeze(1), usual, unseen.squeeze(1))
+        everyone = torch.arange(len(answers["holdout"]))
+        unseen = displacement(answers, like, "holdout", everyone, fitted).squeeze(1)
+        held = against_shams(first.squeeze(1), second.squeeze(1), usual, unseen)
         # Kinds are coarse, and swaps know nothing of who is nearest to many.
         return TwoSample(swapped.distance, max(swapped.p, held.p))
 

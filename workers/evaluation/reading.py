@@ -1,6 +1,6 @@
 """Asking network after network about the same samples."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -16,9 +16,6 @@ from workers.unlearning.tap import Tapped
 
 # So many samples of each kind are asked on the way from the parent's weights to the candidate's.
 ON_THE_WAY = 500
-
-# What a network says of each set.
-Answers = Mapping[str, Embedded]
 
 
 @dataclass
@@ -63,23 +60,13 @@ class Reader:
             for name, found in self.sets.items()
         }
 
-    def some_logits(
-        self, model: nn.Module, seed: int, known: Sequence[tuple[nn.Module, Answers]] = ()
-    ) -> Tensor:
-        """What `model` says of some samples that are not forgotten, drawn with `seed` -> (n, k).
-
-        A network that is `known`, with all of its answers, is not asked again.
-        """
+    def some_logits(self, model: nn.Module, seed: int) -> Tensor:
+        """What `model` says of some samples that are not forgotten, drawn with `seed` -> (n, k)."""
         generator = torch.Generator().manual_seed(seed)
-        answers = next((its for network, its in known if network is model), None)
         found = []
         for name in ("remaining", "holdout"):
             if name in self.sets:
-                rows = draw(len(self.chosen[name]), ON_THE_WAY, generator)
-                if answers is not None:
-                    found.append(answers[name].logits[rows])
-                    continue
-                some = self.chosen[name][rows]
+                some = self.chosen[name][draw(len(self.chosen[name]), ON_THE_WAY, generator)]
                 found.append(answer(model, self.sets[name], some, self.device, self.batch_size))
         return torch.cat(found)
 

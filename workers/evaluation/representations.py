@@ -1,14 +1,13 @@
 """Do representations still hold what the answers no longer show?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from workers.evaluation.answers import Likeness
 from workers.evaluation.report import TwoSample
-from workers.statistics.neighbours import mean_outputs, moments
+from workers.statistics.neighbours import mean_outputs, standardised
 from workers.unlearning.embedding import Embedded
 
 PERMUTATIONS = 999
@@ -53,55 +52,31 @@ def sham_pairs(unseen: tuple[Tensor, Tensor], members: Tensor) -> tuple[Tensor, 
     return members[paired][chosen], others
 
 
-@dataclass(frozen=True)
-class Probe:
-    """A linear probe of one network's representations (n, d) for its outputs (n, k).
-
-    It is fitted to remaining samples by ridge regression on representations, standardised by their
-    `mean` and `deviation` (d,), and their positive parts, less their `centre` (2 d,). `usual` (k,)
-    are mean outputs.
-    """
-
-    mean: Tensor
-    deviation: Tensor
-    centre: Tensor
-    weights: Tensor
-    usual: Tensor
-
-    def says(self, representations: Tensor) -> Tensor:
-        """Representations (n, d) -> what it reads in them, (n, k)."""
-        placed = _both_parts(representations, self.mean, self.deviation)
-        return (placed - self.centre) @ self.weights + self.usual
-
-
-def fit(remaining: Embedded, fitted: Tensor) -> Probe:
-    """A probe that is fitted to what a network says of the remaining samples `fitted` (f,)."""
-    outputs = remaining.logits[fitted].double().softmax(dim=1)
-    references = remaining.representations[fitted]
-    mean, deviation = moments(references)
-    placed = _both_parts(references, mean, deviation)
-    centre, usual = placed.mean(dim=0), outputs.mean(dim=0)
-    return Probe(mean, deviation, centre, _ridge(placed - centre, outputs - usual), usual)
-
-
-def _both_parts(representations: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
-    """Standardised representations (n, d) beside their positive parts -> (n, 2 d) double."""
-    one = (representations - mean) / deviation
-    return torch.cat([one, one.relu()], dim=1).double()
-
-
 def displacement(
-    probe: Probe, answers: Mapping[str, Embedded], like: Likeness, name: str, rows: Tensor
+    answers: Mapping[str, Embedded], like: Likeness, name: str, rows: Tensor, fitted: Tensor
 ) -> Tensor:
     """How far samples lie from where their looks put them, in representation space -> (p, 1).
 
-    For `rows` (p,) of a set: the norm of what the network's `probe` says, less the mean softmax
-    output of their neighbours. No output of the samples themselves is in it, so a changed head does
-    not hide what a representation holds.
+    For `rows` (p,) of a set: the norm of what a linear probe of their representations says, less
+    the mean softmax output of their neighbours. The probe is fitted to the network's outputs on
+    the remaining samples `fitted` (f,) (ridge regression on representations and their positive
+    parts). No output of the samples themselves is in it, so a changed head does not hide what a
+    representation holds.
     """
     outputs = answers["remaining"].logits.double().softmax(dim=1)
+    references, space = (
+        torch.cat([one, one.relu()], dim=1).double()
+        for one in standardised(
+            [
+                answers["remaining"].representations[fitted],
+                answers[name].representations[rows],
+            ]
+        )
+    )
+    centre, mean = references.mean(dim=0), outputs[fitted].mean(dim=0)
+    references, space = references - centre, space - centre
+    said = space @ _ridge(references, outputs[fitted] - mean) + mean
     usual = mean_outputs(outputs, like.neighbours[name][rows])
-    said = probe.says(answers[name].representations[rows])
     distance: Tensor = torch.linalg.vector_norm(said - usual, dim=1, keepdim=True)
     return distance
 

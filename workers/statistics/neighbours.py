@@ -10,14 +10,9 @@ MOST_ROWS, FEWEST_ROWS = 256, 64
 
 def standardised(sets: list[Tensor]) -> list[Tensor]:
     """Each (n, d), by the mean and the deviation of the first one; constant dimensions are 0."""
-    mean, deviation = moments(sets[0])
+    mean, deviation = sets[0].mean(dim=0), sets[0].std(dim=0, correction=0)
+    deviation = torch.where(deviation > 0, deviation, torch.inf)
     return [(one - mean) / deviation for one in sets]
-
-
-def moments(values: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean and the deviation of values (n, d), (d,) each; of constant dimensions infinity."""
-    mean, deviation = values.mean(dim=0), values.std(dim=0, correction=0)
-    return mean, torch.where(deviation > 0, deviation, torch.inf)
 
 
 def nearest(queries: Tensor, references: Tensor, count: int) -> Tensor:

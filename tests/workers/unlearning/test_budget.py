@@ -24,7 +24,7 @@ from workers.unlearning.work import Work
 # Some work of the problem below: read, and trained on.
 WORK = {
     "distil": Work(90_000, 216_000),
-    "redirect": Work(338_000, 51_200),
+    "redirect": Work(348_000, 64_000),
     "guided": Work(908_000, 230_400),
 }
 
@@ -43,8 +43,8 @@ def test_what_a_method_does_is_counted_by_its_defaults(digits: Digits) -> None:
     )
     # All answers and three looks; one and a half lessons of 767 steps of 128.
     assert work_of("distil", problem) == Work(60_000 + 6_000, 1.5 * 767 * 128)
-    # 15,000 + 12,000 + 2,000 twice, and two attempts of 10 looks and of 100 steps.
-    assert redirection(RedirectConfig(), problem) == Work(58_000 + 20 * 14_000, 200 * (192 + 64))
+    # 20,000 + 12,000 + 2,000 twice, and two attempts of 10 looks and of 100 steps.
+    assert redirection(RedirectConfig(), problem) == Work(68_000 + 20 * 14_000, 200 * (256 + 64))
     assert work_of("guided", problem) == Work(68_000 + 60 * 14_000, 600 * (256 + 128))
     # 48,000 + 12,000 + 1,000, a look at 3,000 each fifty of 1,880 steps.
     assert work_of("laf", problem) == Work(61_000 + 37.6 * 3000, 1880 * (128 + 64))

@@ -1,18 +1,16 @@
 """The attempts of a redirection: how large their steps are, when they end, and what is taken."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tests.workers.memorised import FEW_STEPS, Digits, same, samples, state
 from workers.unlearning.base import Problem, Progress, Unlearned
-from workers.unlearning.redirect.attempt import Attempt, Look, Stride, Tried
+from workers.unlearning.redirect.attempt import Look, Stride, Tried
 from workers.unlearning.redirect.config import RedirectConfig
 from workers.unlearning.redirect.edit import Edit
-from workers.unlearning.redirect.targets import Aim
 from workers.unlearning.registry import get_method
 
 
@@ -129,34 +127,6 @@ def test_held_out_decisions_may_change_further_for_a_level_where_the_gate_judges
     assert not made[0].kept(Look(1, 1.0, unseen_agreement=0.90, turned=1.0, apart=0.0))
     # On remaining samples, there is no such room.
     assert not made[0].kept(Look(1, agreement=0.96, unseen_agreement=1.0, turned=1.0, apart=0.0))
-
-
-def test_log_odds_weigh_a_third_while_agreement_is_below_its_floor(
-    digits: Digits, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    every, weight = RedirectConfig().check_every, RedirectConfig().odds_weight
-    weights: list[float] = []
-    step, look = Edit._step, Edit.look
-
-    def noted(edit: Edit, at: Attempt, stride: Stride) -> None:
-        weights.append(at.odds)
-        step(edit, at, stride)
-
-    def one_is_low(edit: Edit, student: nn.Module, number: int, odds: float) -> tuple[Look, Aim]:
-        seen, wanted = look(edit, student, number, odds)
-        low = edit._floors.on_holdout - 0.01
-        held = replace(seen, agreement=1.0, unseen_agreement=low if number == every else 1.0)
-        assert edit.kept(held)
-        return held, wanted
-
-    monkeypatch.setattr(Edit, "_step", noted)
-    monkeypatch.setattr(Edit, "look", one_is_low)
-
-    short = {"max_steps": 3 * every, "max_rewinds": 0}
-    run(digits.problem(target_level="membership", parameters=short))
-
-    expected = [weight] * every + [weight / 3] * every + [weight] * every
-    assert weights == pytest.approx(expected)
 
 
 # In doubt, steps of a third come first; where they have lost agreement, whole ones are not tried.

@@ -11,11 +11,9 @@ from workers.unlearning.redirect.config import RedirectConfig
 class GuidedConfig(RedirectConfig):
     TITLE: ClassVar[str] = "Guided redirection"
 
-    references: int = knob(20000, "Remaining samples that are read at all, at most.", 2)
     # A thousand samples take more steps than a hundred, and a student is often unsure.
     forget_weight: float = knob(0.2, "Weight of forgotten samples beside remaining ones.", 0.0)
     forget_batch: int = knob(128, "Forgotten samples a step, at most.", 1, 65536)
-    remaining_batch: int = knob(256, "Remaining samples a step, at most.", 1, 65536)
     max_steps: int = knob(300, "Steps that are taken, at most.", 1)
     margin: float = knob(
         0.1, "By how much a turned one's new answer must be likelier than any other.", 0.0, 1.0

@@ -69,8 +69,7 @@ class Tried:
 class Attempt:
     """The network that is edited, the average of its weights, and what the looks have shown.
 
-    `wanted` is what forgotten samples are to be answered with now, and `odds` the weight of their
-    log-odds, which is smaller while agreement is below its floor. In looks: `stale` without
+    `wanted` is what forgotten samples are to be answered with now. In looks: `stale` without
     coming nearer, `settled` with enough turned, `lost` without agreement.
     """
 
@@ -81,7 +80,6 @@ class Attempt:
     generator: torch.Generator
     device: torch.device
     wanted: Aim
-    odds: float
     best: tuple[Look, nn.Module] | None = None
     step: int = 0
     nearest: float = 1.0
@@ -99,7 +97,7 @@ class Attempt:
             | named("wanted", vars(self.wanted))
         )
         facts: dict[str, Any] = {
-            "counts": [self.step, self.nearest, self.stale, self.settled, self.lost, self.odds],
+            "counts": [self.step, self.nearest, self.stale, self.settled, self.lost],
             "best": None,
         }
         if self.best is not None:
@@ -115,8 +113,7 @@ class Attempt:
         restore_random_state(saved.tensors, self.device, self.generator)
         self.forgotten.left = saved.tensors["rows"]
         self.wanted = Aim(**under("wanted", saved.tensors))
-        counts = saved.facts["counts"]
-        self.step, self.nearest, self.stale, self.settled, self.lost, self.odds = counts
+        self.step, self.nearest, self.stale, self.settled, self.lost = saved.facts["counts"]
         if saved.facts["best"] is not None:
             model = duplicate(self.average)
             model.load_state_dict(under("best", saved.tensors))

@@ -13,7 +13,7 @@ class RedirectConfig(Knobs):
     neighbours: int = knob(
         10, "Remaining samples that say what a forgotten one should be.", 1, 1000
     )
-    references: int = knob(15000, "Remaining samples that are read at all, at most.", 2)
+    references: int = knob(20000, "Remaining samples that are read at all, at most.", 2)
     holdout_samples: int = knob(2000, "Held-out samples that are read, at most.", 1)
     learning_rate: float = knob(
         1e-3, "First step size of Adam; it falls to nothing at max_steps.", 1e-8, 1.0
@@ -29,7 +29,7 @@ class RedirectConfig(Knobs):
         0.3, "Weight of how sure a forgotten sample's decision is, beside its answer.", 0.0
     )
     forget_batch: int = knob(64, "Forgotten samples a step, at most.", 1, 65536)
-    remaining_batch: int = knob(192, "Remaining samples a step, at most.", 1, 65536)
+    remaining_batch: int = knob(256, "Remaining samples a step, at most.", 1, 65536)
     near_share: float = knob(
         0.5, "Share of the remaining samples that the parent finds like forgotten ones.", 0.0, 1.0
     )

@@ -33,10 +33,6 @@ NEARLY_ALL = 0.9
 # where a network knows much by heart.
 ROOM = 0.03
 
-# By what the weight of log-odds is multiplied where agreement is below its floor, and the distance
-# that is near enough: the last steps towards it cost the most.
-FRUGAL, NEAR_ENOUGH = 1 / 3, 1.5
-
 # Where agreement is so far below its floor, an attempt does not bring it back.
 HOPELESS = 0.1
 
@@ -127,7 +123,7 @@ class Edit:
             at.step = step
             self._step(at, stride)
             if step % config.check_every == 0 or step == config.max_steps:
-                seen, at.wanted = self.look(at.average, step, at.odds)
+                seen, at.wanted = self.look(at.average, step, stride)
                 tell(seen)
                 if self._over(at, seen):
                     break
@@ -150,12 +146,11 @@ class Edit:
             generator=self._generator,
             device=device,
             wanted=self._targets.aim(self._unseen.logits),
-            odds=config.odds_weight if stride.odds else 0.0,
         )
 
     def _step(self, at: Attempt, stride: Stride) -> None:
         config = self._config
-        loss = self._backward(at, next(at.forgotten), stride.pull)
+        loss = self._backward(at.student, at.wanted, next(at.forgotten), stride)
         norm = nn.utils.clip_grad_norm_(at.student.parameters(), config.clip_norm)
         if not bool(loss.isfinite() & norm.isfinite()):
             raise UnlearningError("The loss or its gradient is not a finite number.")
@@ -172,9 +167,6 @@ class Edit:
             at.best = seen, duplicate(at.average)
         nearer = seen.apart < at.nearest
         at.nearest, at.stale = (seen.apart, 0) if nearer else (at.nearest, at.stale + 1)
-        if at.odds:
-            # What is asked of log-odds disturbs more than an edit of decisions alone.
-            at.odds = config.odds_weight * (FRUGAL if self._is_low(seen) else 1.0)
         at.settled = at.settled + 1 if self.turned(seen) and not at.lost else 0
         tired = self.turned(seen) and at.stale >= config.patience
         return at.settled >= config.settle and (self.done(seen) or tired)
@@ -189,12 +181,7 @@ class Edit:
         return self._floors.allow(look.agreement, look.unseen_agreement + self._room)
 
     def done(self, look: Look) -> bool:
-        slack = self._config.confidence_slack * (NEAR_ENOUGH if self._is_low(look) else 1.0)
-        return self.turned(look) and look.apart <= slack
-
-    def _is_low(self, look: Look) -> bool:
-        """Whether agreement is below the floors, so that an edit uses room beyond them."""
-        return not self._floors.allow(look.agreement, look.unseen_agreement)
+        return self.turned(look) and look.apart <= self._config.confidence_slack
 
     def hopeless(self, look: Look) -> bool:
         """Whether agreement is so far gone that an attempt does not bring it back."""
@@ -214,8 +201,8 @@ class Edit:
         """Whether so many are turned that it is good enough to be an end."""
         return look.turned >= NEARLY_ALL * self.goal
 
-    def look(self, student: nn.Module, step: int, odds: float) -> tuple[Look, Aim]:
-        """Measure, and aim anew -> what is wanted now. `odds` is the weight of log-odds.
+    def look(self, student: nn.Module, step: int, stride: Stride) -> tuple[Look, Aim]:
+        """Measure, and aim anew -> what is wanted now.
 
         An edit moves the held-out confidence that is aimed at.
         """
@@ -231,44 +218,46 @@ class Edit:
         wanted = self._targets.aim(unseen_logits)
         turned = self._targets.turned
         # Where log-odds are not in the loss, those that are turned do not come near.
-        asked = torch.ones_like(turned) if odds else ~turned
-        found, wished = log_odds(moved, wanted.decided)[asked], wanted.odds[asked]
+        asked = torch.ones_like(turned) if self._odds_weight(stride) else ~turned
+        odds, wished = log_odds(moved, wanted.decided)[asked], wanted.odds[asked]
         seen = Look(
             step=step,
             agreement=agreement(self._guard.logits, kept),
             unseen_agreement=agreement(self._unseen.logits, unseen_logits),
             turned=clearly(wanted.outputs[turned], moved[turned], self._config.margin),
-            apart=apart(found, wished, wanted.decided[asked]) if len(found) >= ENOUGH else 0.0,
+            apart=apart(odds, wished, wanted.decided[asked]) if len(odds) >= ENOUGH else 0.0,
         )
         return seen, wanted
 
-    def _backward(self, at: Attempt, gone: Tensor, pull: float) -> Tensor:
+    def _backward(self, student: nn.Module, wanted: Aim, gone: Tensor, stride: Stride) -> Tensor:
         """Gradients of a step's loss -> the unweighted sum () of its two parts."""
         rows = self._remaining_rows(gone)
-        both = Pair(rows, gone)
+        both, odds = Pair(rows, gone), self._odds_weight(stride)
 
         def part(places: Tensor) -> Tensor:
-            keep, forget = self._losses(at, both.at(places))
+            keep, forget = self._losses(student, wanted, both.at(places), odds)
             return torch.stack([keep / len(rows), forget / len(gone)])
 
-        weights = (1.0, self._config.forget_weight * pull)
-        parameters = learnable(at.student)
+        weights = (1.0, self._config.forget_weight * stride.pull)
+        parameters = learnable(student)
         return self._problem.compute.backward(parameters, len(both), part, weights).sum()
 
-    def _losses(self, at: Attempt, both: Pair) -> tuple[Tensor, Tensor]:
+    def _losses(
+        self, student: nn.Module, aim: Aim, both: Pair, odds: float
+    ) -> tuple[Tensor, Tensor]:
         """The sums of both divergences over some of a step's samples."""
-        problem, references, aim = self._problem, self._references, at.wanted
+        problem, references = self._problem, self._references
         positions = Pair(references.positions[both.kept], both.gone)
         inputs = problem.compute.place(positions.inputs(problem), problem.device)
         with problem.compute.autocast(problem.device):
-            logits = at.student(inputs)
+            logits = student(inputs)
         answers = functional.log_softmax(logits.float(), dim=1)
         kept = references.outputs[both.kept].to(problem.device)
         wanted = aim.outputs[both.gone].to(problem.device)
         keep = functional.kl_div(answers[: len(kept)], kept, reduction="sum")
         forget = functional.kl_div(answers[len(kept) :], wanted, reduction="sum")
-        if at.odds:
-            forget = forget + at.odds * self._sureness(logits[len(kept) :], aim, both.gone)
+        if odds:
+            forget = forget + odds * self._sureness(logits[len(kept) :], aim, both.gone)
         return keep, forget
 
     def _sureness(self, logits: Tensor, aim: Aim, gone: Tensor) -> Tensor:
@@ -276,6 +265,9 @@ class Edit:
         decided, wanted = aim.decided[gone].to(logits.device), aim.odds[gone].to(logits.device)
         found = log_odds(logits, decided)
         return functional.smooth_l1_loss(found, wanted, reduction="sum").float()
+
+    def _odds_weight(self, stride: Stride) -> float:
+        return self._config.odds_weight if stride.odds else 0.0
 
     def _remaining_rows(self, gone: Tensor) -> Tensor:
         """Some rows at random, and some that are near the samples of this very step."""

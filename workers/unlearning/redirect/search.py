@@ -19,8 +19,8 @@ SMALL = 2
 HARDER = 3.0
 
 
-# What releases before this one kept was of other forms, under "edit", "attempts" and "tries".
-SAVED = "paths"
+# What releases before this one kept was of other forms, under "edit" and "attempts".
+SAVED = "tries"
 
 
 @dataclass(frozen=True)
