@@ -69,7 +69,14 @@ def test_a_worker_is_named_by_its_machine(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(context, "settings", lambda: settings)
-    for opened in (context.database.__wrapped__(), context.bulk_database.__wrapped__()):
-        with opened.session() as session:
-            assert session.info == {"actor": f"worker:{socket.gethostname()}"}
-        opened.dispose()
+    made = (context.database, context.bulk_database)
+    try:
+        for one in made:
+            with one().session() as session:
+                assert session.info == {"actor": f"worker:{socket.gethostname()}"}
+    finally:
+        # They are kept for the whole process, and other tests have other databases.
+        for one in made:
+            one().dispose()
+        for one in made:
+            one.cache_clear()

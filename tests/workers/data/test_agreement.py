@@ -213,7 +213,8 @@ def test_ids_of_two_kinds_are_refused_by_both(
     sentence = str(caught.value)
     assert f"holds {second} in {(tmp_path / 'b.parquet').as_uri()}" in sentence
     assert f"and {first} in {(tmp_path / 'a.parquet').as_uri()}" in sentence
-    assert "07" not in sentence
+    # Folders of tests have numbers, too.
+    assert "07" not in sentence.replace(tmp_path.as_uri(), "")
 
 
 def test_a_file_without_rows_has_no_types(tmp_path: Path) -> None:
