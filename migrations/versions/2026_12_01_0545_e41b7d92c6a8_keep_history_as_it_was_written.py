@@ -1,6 +1,6 @@
 """keep history as it was written.
 
-Whoever audits deletions asks who did what, and whether history can have been rewritten. So events
+An auditor of deletions asks who did what, and whether history was rewritten. So events
 name an actor, keep the numbers and the names of datasets and models that are gone, and can be
 neither changed nor removed. Registering a dataset or a model again, which replaces an invalid one,
 had set the numbers in its events to NULL.

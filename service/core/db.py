@@ -36,8 +36,8 @@ class Database:
     same, by the kernel, and a server that does nothing for them by `watched_by`, a database with a
     patience (decision 0018).
 
-    Its sessions say that `actor` acts. Without one, a session records nothing before it says so
-    itself: in the API that is whoever calls.
+    Its sessions record facts in the name of `actor`. Without one, a session records nothing until
+    its own actor is set: the API sets the key of the caller.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Events that an earlier release stored, on their way to a history that nobody changes."""
+"""Events that an earlier release stored are kept when the migration makes history immutable."""
 
 from collections.abc import Iterator
 from typing import Any

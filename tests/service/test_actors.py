@@ -39,7 +39,7 @@ def test_each_caller_is_named_by_their_key(client: TestClient, somebodys: keys.N
 
 
 @pytest.mark.usefixtures("cnn")
-def test_whoever_uploads_is_named_too(client: TestClient, somebodys: keys.NewKey) -> None:
+def test_an_upload_names_the_key_of_its_caller(client: TestClient, somebodys: keys.NewKey) -> None:
     headers = {"Authorization": f"Bearer {somebodys.text}", "Content-Type": "text/plain"}
     answer = client.post(f"{REQUESTS}/uploads?dataset=digits", content=b"s-1\n", headers=headers)
     assert answer.status_code == 202, answer.text

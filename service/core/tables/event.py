@@ -27,7 +27,7 @@ class Event(Base):
     actor: Mapped[str] = mapped_column(server_default="system")
     dataset_id: Mapped[int | None]
     model_id: Mapped[int | None]
-    # Filled in by the database, whoever records the event.
+    # A trigger of the database fills these in.
     dataset_name: Mapped[str | None] = mapped_column(FetchedValue())
     model_name: Mapped[str | None] = mapped_column(FetchedValue())
     request_id: Mapped[UUID | None] = mapped_column(

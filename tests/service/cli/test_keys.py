@@ -19,7 +19,7 @@ def test_keys_that_are_made_and_revoked_are_told(
     made = unlearnd("keys", "create", "privacy team", home=tmp_path, UNLEARND_DATABASE_URL=url)
     assert made.returncode == 0, made.stderr
     _, _, key_id, secret, _ = made.stdout.strip().split("_")
-    for _time in range(2):  # Revoking it again changes nothing, and is no event.
+    for _time in range(2):  # Revoking it again changes nothing and records no event.
         gone = unlearnd("keys", "revoke", key_id, home=tmp_path, UNLEARND_DATABASE_URL=url)
         assert gone.returncode == 0, gone.stderr
 

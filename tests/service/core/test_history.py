@@ -1,4 +1,4 @@
-"""History stays as it was written, whoever asks, and says whom and what it is about."""
+"""No statement can change history, and each event names its actor and what it is about."""
 
 from typing import Any
 

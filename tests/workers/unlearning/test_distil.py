@@ -93,7 +93,7 @@ def test_lessons_go_on_until_agreement_is_kept_or_the_passes_are_used_up(digits:
     assert unlearned.summary["lessons"] == 5
     assert unlearned.summary["steps_taken"] == 30
     assert not unlearned.summary["agreement_kept"]
-    # A student that does not answer as the parent does on what it has learnt is no guide.
+    # A student may guide an edit only if it answers as the parent does on what it has learnt.
     assert not unlearned.guides
 
 

@@ -9,7 +9,7 @@ def clearly(wanted: Tensor, moved: Tensor, margin: float) -> float:
     """Targets and logits (t, k) -> the share with the target's decision, by the margin.
 
     More than half of the lead that the target has is not asked for: what is to be as sure as a
-    sample that nobody has seen may be less sure than by the margin.
+    held-out sample may be less sure than by the margin.
     """
     if not len(moved):
         return 1.0
