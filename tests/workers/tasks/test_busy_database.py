@@ -51,7 +51,7 @@ def test_a_version_waits_for_a_lock_that_outlasts_the_lease_and_is_published(
         monkeypatch.setattr(supervision, "run", run)
         with in_background(lambda: run_job({"job_id": job.id})) as task:
             try:
-                assert ended.wait(60)
+                assert ended.wait(20)
                 wait_for_blocked(database, task)
                 until = time.monotonic() + 3 * worker.lease_seconds
                 while time.monotonic() < until:
@@ -59,7 +59,7 @@ def test_a_version_waits_for_a_lock_that_outlasts_the_lease_and_is_published(
                     time.sleep(0.1)
             finally:
                 holder.rollback()
-            task.result(60)
+            task.result(20)
 
     session.refresh(job)
     head = factories.head(session, job.model)
