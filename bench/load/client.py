@@ -90,6 +90,8 @@ def closed_loop(
 
     elapsed = asyncio.run(all_of_them())
     if len(taken) < FEWEST:
-        raise RuntimeError(f"{len(taken)} answers say nothing about quantiles.")
+        raise RuntimeError(
+            f"There were {len(taken)} answers, and quantiles need {FEWEST}: give larger --rows."
+        )
     cuts = statistics.quantiles(taken, n=100)
     return Measured(len(taken), elapsed, cuts[49], cuts[98])

@@ -28,7 +28,7 @@ def key_in(authorization: str | None) -> str:
 def authenticate(session: Session, authorization: str | None) -> Caller:
     """Whose key the header `Authorization` holds, as the database has it at this moment.
 
-    From then on it is they who act in this session.
+    Facts that the session records from then on name this key as their actor.
 
     Raises:
         UnauthorizedError: there is no key, or one that is not known or was revoked.

@@ -14,7 +14,7 @@ from workers import context
 
 
 @pytest.fixture
-def somebodys(session: Session) -> keys.NewKey:
+def team_key(session: Session) -> keys.NewKey:
     made = keys.create("privacy team")
     session.add(made.row)
     session.commit()
@@ -26,10 +26,10 @@ def actors_told(client: TestClient, path: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.usefixtures("cnn")
-def test_each_caller_is_named_by_their_key(client: TestClient, somebodys: keys.NewKey) -> None:
+def test_each_caller_is_named_by_their_key(client: TestClient, team_key: keys.NewKey) -> None:
     request = accepted(client, ["s-1"])
     cancel = f"{REQUESTS}/{request['id']}:cancel"
-    theirs = {"Authorization": f"Bearer {somebodys.text}"}
+    theirs = {"Authorization": f"Bearer {team_key.text}"}
     assert client.post(cancel, headers=theirs).status_code == 200
 
     assert actors_told(client, request["links"]["events"]) == [
@@ -39,8 +39,8 @@ def test_each_caller_is_named_by_their_key(client: TestClient, somebodys: keys.N
 
 
 @pytest.mark.usefixtures("cnn")
-def test_an_upload_names_the_key_of_its_caller(client: TestClient, somebodys: keys.NewKey) -> None:
-    headers = {"Authorization": f"Bearer {somebodys.text}", "Content-Type": "text/plain"}
+def test_an_upload_names_the_key_of_its_caller(client: TestClient, team_key: keys.NewKey) -> None:
+    headers = {"Authorization": f"Bearer {team_key.text}", "Content-Type": "text/plain"}
     answer = client.post(f"{REQUESTS}/uploads?dataset=digits", content=b"s-1\n", headers=headers)
     assert answer.status_code == 202, answer.text
 
@@ -50,19 +50,19 @@ def test_an_upload_names_the_key_of_its_caller(client: TestClient, somebodys: ke
 
 @pytest.mark.usefixtures("cnn")
 def test_no_part_of_a_key_but_its_name_is_in_history(
-    client: TestClient, session: Session, somebodys: keys.NewKey
+    client: TestClient, session: Session, team_key: keys.NewKey
 ) -> None:
     client.post(
         REQUESTS,
         json={"dataset": "digits", "sample_ids": ["s-2"]},
-        headers={"Authorization": f"Bearer {somebodys.text}"},
+        headers={"Authorization": f"Bearer {team_key.text}"},
     )
 
     history = "\n".join(session.scalars(text("SELECT events::text FROM events")))
     assert "key:privacy team" in history
-    for part in somebodys.text.split("_")[2:]:
+    for part in team_key.text.split("_")[2:]:
         assert part not in history
-    assert somebodys.row.secret_hash not in history
+    assert team_key.row.secret_hash not in history
 
 
 def test_a_worker_is_named_by_its_machine(
