@@ -85,7 +85,7 @@ def main() -> None:
     parser.add_argument("--upload", type=int, default=1_000_000, help="IDs, a tenth at the most")
     parser.add_argument("--ids", default="1,100,10000", help="sample IDs a request")
     parser.add_argument("--connections", default="1,8,64")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each loop")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each loop, at least")
     parser.add_argument("--jobs", type=int, default=3, help="jobs whose start is waited for")
     parser.add_argument("--folder", type=Path, default=Path(".bench/load"))
     parser.add_argument("--json", type=Path)

@@ -9,11 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-# Quantiles need so many answers.
+# A loop goes on until it has so many answers, and fewer than two have no quantiles.
+LEAST = 10
 FEWEST = 2
 LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
 # The next request, or None when there is nothing left to ask for.
 Next: TypeAlias = Callable[[], bytes | None]
+
+
+class NothingLeftError(RuntimeError):
+    """There was nothing left to ask for before there were enough answers."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +66,18 @@ async def ask(
 def closed_loop(
     port: int, following: Next, *, connections: int, seconds: float, status: int
 ) -> Measured:
-    """Ask for so many seconds, and on until there are two answers, which quantiles need.
+    """Ask for so many seconds, and on until there are `LEAST` answers or nothing is left.
 
     Raises:
-        RuntimeError: an answer has another status, or there were fewer than two requests.
+        NothingLeftError: nothing was left after fewer than `FEWEST` answers.
+        RuntimeError: an answer has another status.
     """
     taken: list[float] = []
 
     async def one(until: float) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**22)
         try:
-            while time.perf_counter() < until or len(taken) < FEWEST:
+            while time.perf_counter() < until or len(taken) < LEAST:
                 request = following()
                 if request is None:
                     return
@@ -90,8 +96,6 @@ def closed_loop(
 
     elapsed = asyncio.run(all_of_them())
     if len(taken) < FEWEST:
-        raise RuntimeError(
-            f"There were {len(taken)} answers, and quantiles need {FEWEST}: give larger --rows."
-        )
+        raise NothingLeftError(f"Answers before nothing was left: {len(taken)}.")
     cuts = statistics.quantiles(taken, n=100)
     return Measured(len(taken), elapsed, cuts[49], cuts[98])

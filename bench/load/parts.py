@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bench.load.client import Next, closed_loop, message
+from bench.load.client import Next, NothingLeftError, closed_loop, message
 from bench.load.data import sample_id, write_dataset, write_model
 from bench.load.servers import Bare, Service, cpu_seconds, plain_environment
 
@@ -130,16 +130,19 @@ class Loops:
         """One loop. The first one is the floor that the others are compared with.
 
         Raises:
-            FailedError: there was nothing to ask for.
+            FailedError: there was too little to ask for.
         """
         before = cpu_seconds(*self._pids)
-        measured = closed_loop(port, following, status=status, **self._how)
-        if not measured.requests:
-            raise FailedError(f"No samples are left for a {what}: give larger --rows.")
+        try:
+            measured = closed_loop(port, following, status=status, **self._how)
+        except NothingLeftError as error:
+            text = f"Too few samples are left for a {what}: give larger --rows."
+            raise FailedError(text) from error
         row: dict[str, Any] = {
             "what": what,
             "connections": self._how["connections"],
             "requests": measured.requests,
+            "seconds": measured.seconds,
             "per_second": measured.per_second,
             "p50_ms": measured.p50 * 1000,
             "p99_ms": measured.p99 * 1000,
